@@ -1,0 +1,1 @@
+"""Which windows go through the device together, and when."""

@@ -1,0 +1,53 @@
+"""What becomes of one input record: enriched, failed or forwarded. Values, so that one record cannot hurt another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas import EnrichedDocument, FailedStep
+from workers.transport.base import IncomingRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that cannot be enriched. `detail` says which limit, and never quotes the document."""
+
+    step: FailedStep
+    code: str
+    detail: str
+    document_id: str | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunReceipt:
+    """How this run came to the record; the part of the receipts that may differ from run to run."""
+
+    segments: int = 0
+    cache_hits: int = 0
+    cache_lookups: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by step, of the record's epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Enriched:
+    record: IncomingRecord
+    document: EnrichedDocument
+    run: RunReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    record: IncomingRecord
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A record without a value: forwarded, so that a compacted output topic forgets the document too."""
+
+    record: IncomingRecord
+
+
+Outcome = Enriched | Failed | Tombstone

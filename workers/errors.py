@@ -1,0 +1,43 @@
+"""Every exception this project raises, and what is done about each.
+
+    EnrichError
+    |- ConfigurationError   the start stops with one line: what, which limit, what to do     exit code 2
+    |- DependencyError      Kafka or Redis is not well: pause and retry, never a dead letter  exit code 3 if it lasts
+    |  |- CacheDown         the cache is skipped
+    |  |- PublishFailed     the epoch was not committed: its records are read again
+    |- ModelError           a batch failed: halved until the guilty text is alone, which is dead-lettered
+       |- OutOfMemory       the batch was too large, not wrong: halved, and the budget is lowered
+
+A bad record is not an exception but a value, `workers.enrich.outcome.Failure`, and ends as a dead letter.
+Imports nothing of ours, so that every module may import it.
+"""
+
+from __future__ import annotations
+
+
+class EnrichError(Exception):
+    """Base of all errors of this project."""
+
+
+class ConfigurationError(EnrichError):
+    """The configuration cannot work. The message is one line and says what to change."""
+
+
+class DependencyError(EnrichError):
+    """A service that is needed does not do its part."""
+
+
+class CacheDown(DependencyError):
+    """The cache did not answer in time or answered with an error."""
+
+
+class PublishFailed(DependencyError):
+    """An epoch's transaction did not commit, or nobody can tell; nothing of it may be counted as done."""
+
+
+class ModelError(EnrichError):
+    """A model raised, or returned something that is not an answer."""
+
+
+class OutOfMemory(ModelError):
+    """The device has no memory left for a batch of this size."""

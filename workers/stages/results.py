@@ -1,0 +1,81 @@
+"""What a model says about one window, per stage: small frozen values that the cache can hold as bytes.
+
+Offsets are relative to the window. A result depends on the window alone, never on its batch or its document; that makes
+it cacheable. Scores are rounded when a result is made, so that a cached result and a fresh one are the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.base import StageName
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEntity:
+    """A typed span of the window."""
+
+    type: str
+    start: int
+    end: int
+    score: float  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRelation:
+    """A directed, typed pair: `head` and `tail` are indices into the window's entities."""
+
+    type: str
+    head: int
+    tail: int
+    score: float  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class EntitiesResult:
+    """Entities of a window, by start; they do not overlap."""
+
+    entities: tuple[FoundEntity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelationsResult:
+    """Relations of a window. It repeats the entities it refers to, so it can be read without the other result."""
+
+    entities: tuple[FoundEntity, ...]
+    relations: tuple[FoundRelation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationResult:
+    """One raw score per label of the settings, in their order; `weight` is the number of tokens it was read from."""
+
+    scores: tuple[float, ...]
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryResult:
+    """Per sentence of the window: how worth quoting it is, and a unit vector of its meaning in 1/127 steps."""
+
+    salience: tuple[float, ...]  # [S]
+    vectors: npt.NDArray[np.int8]  # [S, D]
+    tokens: tuple[int, ...]  # [S] length in tokens
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SummaryResult):
+            return NotImplemented
+        return (self.salience, self.tokens) == (other.salience, other.tokens) and np.array_equal(
+            self.vectors, other.vectors
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.salience, self.tokens, self.vectors.tobytes()))
+
+
+StageResult = EntitiesResult | RelationsResult | ClassificationResult | SummaryResult
+WindowAnswer = Mapping[StageName, StageResult]

@@ -1,0 +1,1 @@
+"""Cutting texts into sentences and windows, languages and offsets. Knows no model."""
