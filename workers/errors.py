@@ -5,6 +5,7 @@
     |- DependencyError      Kafka or Redis is not well: pause and retry, never a dead letter  exit code 3 if it lasts
     |  |- CacheDown         the cache is skipped
     |  |- PublishFailed     the epoch was not committed: its records are read again
+    |  |- DeviceLost        the device or its thread is gone: the worker stops, its records are read again
     |- ModelError           a batch failed: halved until the guilty text is alone, which is dead-lettered
        |- OutOfMemory       the batch was too large, not wrong: halved, and the budget is lowered
 
@@ -33,6 +34,10 @@ class CacheDown(DependencyError):
 
 class PublishFailed(DependencyError):
     """An epoch's transaction did not commit, or nobody can tell; nothing of it may be counted as done."""
+
+
+class DeviceLost(DependencyError):
+    """The model answers nothing any more, whatever the text; or its device thread has ended."""
 
 
 class ModelError(EnrichError):

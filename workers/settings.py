@@ -247,9 +247,12 @@ class StageSettings(FrozenSettings):
 
 
 class OutputSettings(FrozenSettings):
+    """What the records look like."""
+
     include_text: bool = Field(True, description="whether the record repeats the text that its spans point into")
-    offset_unit: OffsetUnit = Field(
-        OffsetUnit.CODE_POINT, description="what start and end count: code_point, utf_16, utf_8"
+    offset_unit: OffsetUnit = Field(OffsetUnit.CODE_POINT, description="what spans count: code_point, utf_16, utf_8")
+    max_record_bytes: PositiveInt = Field(
+        1_000_000, description="bytes of an output record; the brokers' message.max.bytes, less room for headers"
     )
 
 

@@ -14,7 +14,8 @@ class CacheStatus:
     available: bool
     hits: int
     misses: int
-    errors: int
+    errors: int  # calls that failed, and values that were there but not readable
+    dropped: int = 0  # results that were not written: the service was left alone or too slow
 
 
 class ResultCache(Protocol):

@@ -1,0 +1,36 @@
+# Two commands for newcomers: `make demo` and `make test`. Each makes the virtual environment first; after that they are quick.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint chaos train clean
+
+demo: $(STAMP)
+	@$(BIN)/enrich demo
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/enrich schema --check
+
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos --documents 20000 --workers 3 --kills 3 --freezes 3
+
+# Linux wheels of torch bring gigabytes of CUDA. Without a GPU:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("enrich needs Python 3.11 or newer: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet 'torch>=2.13,<2.14' $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

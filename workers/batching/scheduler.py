@@ -1,0 +1,257 @@
+"""One batcher per model: many threads ask, one device thread runs, every waiter is answered.
+
+    answer() in the caller's thread: prepare -> buckets
+    device thread:                   buckets -> choose_bucket -> forward -> raws
+    decode thread:                   raws -> decode -> check -> answers
+
+A batch is chosen when the device is free for it and not before, so it is as full as it can be; meanwhile callers
+prepare and the decode thread works on the batch before. A batch that fails is halved, on the device thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Generic
+
+from workers.batching.answers import OUT_OF_MEMORY, AnswerBatch, BatcherStats, ModelFailed
+from workers.batching.blame import Cause, answer_each, attempt, cause_of
+from workers.batching.calls import Batch, Call, Place
+from workers.batching.checked import CheckedModel
+from workers.batching.device import StepThread
+from workers.batching.policy import BatchLimit, Buckets
+from workers.errors import DependencyError, DeviceLost
+from workers.models.base import PreparedT, RawT, WindowModel
+from workers.settings import BatchSettings
+from workers.stages.results import WindowAnswer
+from workers.text.pieces import Window
+
+logger = logging.getLogger(__name__)
+
+MAX_UNDECODED = 2  # batches: one being decoded, one ready; more would only fill the device's memory
+
+
+class Batcher(Generic[PreparedT, RawT]):
+    """Answers windows. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        model: WindowModel[PreparedT, RawT],
+        settings: BatchSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model = CheckedModel(model)
+        self._clock = clock
+        self._max_wait_s = settings.max_wait_ms / 1000
+        # Everything below is guarded by this lock.
+        self._changed = threading.Condition()
+        self._limit = BatchLimit(settings.max_items, settings.max_padded_tokens)
+        self._buckets: Buckets[Place[PreparedT]] = Buckets()
+        self._suspects: deque[Batch[PreparedT]] = deque()
+        self._raws: deque[tuple[Batch[PreparedT], RawT]] = deque()
+        self._decoding = 0
+        self._calls: set[Call] = set()
+        self._ended: str | None = None
+        self._stats = BatcherStats()
+        self._threads = (
+            StepThread("device", self._device_step, on_death=self._die),
+            StepThread("decode", self._decode_step, on_death=self._die),
+        )
+        for thread in self._threads:
+            thread.start()
+
+    def answer(self, windows: Sequence[Window]) -> AnswerBatch:
+        """Blocks until every window is answered. Raises DeviceLost if they never will be."""
+        call = self._submit(windows)
+        try:
+            call.done.wait()
+        finally:
+            with self._changed:
+                self._calls.discard(call)
+        with self._changed:
+            if not call.complete:
+                raise DeviceLost(self._ended)
+            return AnswerBatch(call.answers(), call.timing())
+
+    def stats(self) -> BatcherStats:
+        with self._changed:
+            return replace(self._stats, waiting=len(self._buckets), max_padded_tokens=self._limit.max_padded_tokens)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Take nothing more and tell everybody who waits. Waits for the batch under way, up to this time."""
+        deadline_s = time.monotonic() + timeout_s
+        self._end("the batcher was closed")
+        for thread in self._threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+
+    # --- caller's thread
+
+    def _submit(self, windows: Sequence[Window]) -> Call:
+        self._refuse_if_ended()
+        started_s = self._clock()
+        prepared = answer_each(windows, self._model.prepare)
+        if any(isinstance(entry, ModelFailed) for entry in prepared):
+            self._require_preparing()
+        ready_s = self._clock()
+        call = Call(len(windows), prepare_s=ready_s - started_s, ready_s=ready_s)
+        with self._changed:
+            self._refuse_if_ended()
+            self._calls.add(call)
+            if not windows:
+                call.done.set()
+            for index, (window, entry) in enumerate(zip(windows, prepared, strict=True)):
+                if isinstance(entry, ModelFailed):
+                    self._settle(call, index, entry)
+                else:
+                    place = Place(call, index, entry, entry.area, len(window.tokens))
+                    self._buckets.add(place, area=entry.area, now_s=ready_s)
+            self._changed.notify_all()
+        return call
+
+    def _require_preparing(self) -> None:
+        try:
+            self._model.require_preparing()
+        except DeviceLost as error:
+            self._die(error)
+            raise
+
+    def _refuse_if_ended(self) -> None:
+        with self._changed:
+            if self._ended is not None:
+                raise DeviceLost(self._ended)
+
+    # --- device thread
+
+    def _device_step(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(self._device_may_go)
+            if self._ended is not None:
+                return False
+            suspect = self._suspects.popleft() if self._suspects else None
+            taken = [] if suspect else self._take()
+        if suspect:
+            self._find_guilty(suspect)
+        else:
+            self._forward(Batch(taken, started_s=self._clock()))
+        return True
+
+    def _device_may_go(self) -> bool:
+        undecoded = len(self._raws) + self._decoding
+        work = bool(self._suspects) or len(self._buckets) > 0
+        return self._ended is not None or (work and undecoded < MAX_UNDECODED)
+
+    def _take(self) -> list[Place[PreparedT]]:
+        waiting = self._buckets.take_batch(self._limit, now_s=self._clock(), max_wait_s=self._max_wait_s)
+        return [entry.item for entry in waiting]
+
+    def _forward(self, batch: Batch[PreparedT]) -> None:
+        try:
+            raw = self._model.forward(batch.prepared)
+        except DependencyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary of a batch: whatever a model raises is blamed on a text
+            cause = cause_of(error)
+        else:
+            with self._changed:
+                timed = replace(batch, forward_s=self._clock() - batch.started_s)
+                self._raws.append((timed, raw))
+                self._changed.notify_all()
+            return
+        # Out of the except block, so that the error and the tensors its traceback holds are gone.
+        self._count_failed(batch, cause)
+        self._find_guilty(replace(batch, forward_s=self._clock() - batch.started_s))
+
+    def _find_guilty(self, batch: Batch[PreparedT]) -> None:
+        """`batch` failed once. Before anybody is blamed, a text of our own must pass: else it is not the texts."""
+        started_s = self._clock()
+        outcomes = answer_each(
+            batch.places,
+            lambda places: self._model.run([place.prepared for place in places]),
+            failed=True,
+            on_failure=lambda places, cause: self._count_failed(Batch(places), cause),
+        )
+        if any(isinstance(outcome, ModelFailed) for outcome in outcomes):
+            self._model.require_answering()
+        self._deliver(replace(batch, forward_s=batch.forward_s + self._clock() - started_s), outcomes)
+
+    # --- decode thread
+
+    def _decode_step(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended is not None or bool(self._raws))
+            if self._ended is not None:
+                return False
+            batch, raw = self._raws.popleft()
+            self._decoding = 1
+        started_s = self._clock()
+        answers = attempt(batch.prepared, lambda prepared: self._model.decode(raw, prepared))
+        if isinstance(answers, Cause):
+            self._count_failed(batch, answers)
+        else:
+            self._deliver(replace(batch, decode_s=self._clock() - started_s), answers)
+        with self._changed:
+            self._decoding = 0
+            if isinstance(answers, Cause):
+                self._suspects.append(batch)
+            self._changed.notify_all()
+        return True
+
+    # --- both
+
+    def _deliver(self, batch: Batch[PreparedT], outcomes: Sequence[WindowAnswer | ModelFailed]) -> None:
+        with self._changed:
+            batch.charge_calls()
+            stats = self._stats
+            self._stats = replace(
+                stats,
+                batches=stats.batches + 1,
+                windows=stats.windows + len(batch.places),
+                padded_tokens=stats.padded_tokens + batch.padded_tokens,
+                useful_tokens=stats.useful_tokens + batch.useful_tokens,
+                forward_s=stats.forward_s + batch.forward_s,
+                decode_s=stats.decode_s + batch.decode_s,
+            )
+            for place, outcome in zip(batch.places, outcomes, strict=True):
+                self._settle(place.call, place.index, outcome)
+
+    def _settle(self, call: Call, index: int, outcome: WindowAnswer | ModelFailed) -> None:
+        if isinstance(outcome, ModelFailed):
+            self._stats = replace(self._stats, failed_windows=self._stats.failed_windows + 1)
+        call.answer(index, outcome)
+
+    def _count_failed(self, batch: Batch[PreparedT], cause: Cause) -> None:
+        with self._changed:
+            self._stats = replace(self._stats, failed_batches=self._stats.failed_batches + 1)
+            if cause.code != OUT_OF_MEMORY:
+                return
+            self._stats = replace(self._stats, out_of_memory=self._stats.out_of_memory + 1)
+            # One window that does not fit says nothing about batches: lowering for it would slow all others.
+            if len(batch.places) > 1:
+                self._limit = self._limit.lowered_to(batch.padded_tokens // 2)
+                logger.warning(
+                    "out of memory with %d padded tokens; batches hold %d from now on",
+                    batch.padded_tokens,
+                    self._limit.max_padded_tokens,
+                )
+
+    def _die(self, error: BaseException) -> None:
+        reason = str(error) if isinstance(error, DeviceLost) else f"a batching thread ended by {type(error).__name__}"
+        logger.error("no more answers from the model: %s", reason)
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        """Once: nothing new is taken, and nobody waits any longer."""
+        with self._changed:
+            if self._ended is None:
+                self._ended = reason
+            self._buckets.clear()
+            self._suspects.clear()
+            self._raws.clear()
+            for call in self._calls:
+                call.done.set()
+            self._changed.notify_all()

@@ -1,0 +1,67 @@
+"""`enrich check`: would a worker with this configuration start, and can it reach what it needs?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+import typer
+
+from workers.cli.options import with_settings
+from workers.errors import ConfigurationError, DependencyError, EnrichError
+from workers.settings import Settings
+
+Step = tuple[str, Callable[[], str]]
+
+
+@with_settings("kafka", "model", "cache")
+def check(*, settings: Settings) -> None:
+    """Try everything a worker needs and print a line for each. Exit code 2 or 3 if one of them fails."""
+    worst = 0
+    for name, look in steps(settings):
+        try:
+            typer.echo(f"ok    {name}: {look()}")
+        except EnrichError as error:
+            typer.echo(f"FAIL  {name}: {error}")
+            worst = max(worst, 3 if isinstance(error, DependencyError) else 2)
+    sys.exit(worst)
+
+
+def steps(settings: Settings) -> Iterator[Step]:
+    """What is looked at, in order. The configuration itself was checked before this is called."""
+    yield "configuration", lambda: "valid"
+    yield "model", lambda: _model(settings)
+    yield "kafka", lambda: _brokers(settings)
+    yield "topics", lambda: _topics(settings)
+    if settings.cache.kind == "redis":
+        yield "redis", lambda: _redis(settings)
+
+
+def _model(settings: Settings) -> str:
+    from workers.compose import load_default_model
+
+    info = load_default_model(settings).info
+    return f"{info.name}, revision {info.revision[:12]}, {info.precision}; digests are right"
+
+
+def _brokers(settings: Settings) -> str:
+    from workers.transport.kafka_admin import missing_topics
+
+    missing_topics(settings.kafka, ())  # raises if no broker answers
+    return f"answers at {settings.kafka.bootstrap_servers}"
+
+
+def _topics(settings: Settings) -> str:
+    from workers.transport.kafka_admin import missing_topics
+
+    wanted = (settings.kafka.input_topic, settings.kafka.enriched_topic, settings.kafka.dead_topic)
+    missing = missing_topics(settings.kafka, wanted)
+    if missing:
+        raise ConfigurationError(f"{', '.join(missing)} missing: create with `kafka-topics.sh --create --topic NAME`")
+    return ", ".join(wanted)
+
+
+def _redis(settings: Settings) -> str:
+    from workers.compose import reachable_redis
+
+    return reachable_redis(settings.cache)

@@ -1,0 +1,53 @@
+"""The `enrich` command. Knows the commands and the exit codes; each command's work is in a module of its own.
+
+Exit codes: 0 done, 1 a bug of ours, 2 configuration or usage, 3 a service is not there or gave up, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from workers.cli import check, demo, run, schema, train, worker
+from workers.errors import ConfigurationError, DependencyError, EnrichError
+
+OK, BUG, USAGE, DEPENDENCY, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Documents in; entities, relations, labels and a summary out. Each exactly once.\n\n"
+    "Exit codes: 0 done, 1 a bug of ours, 2 configuration or usage, 3 a service is not there, 130 interrupted.",
+)
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.command("worker")(worker.worker)
+app.command("check")(check.check)
+app.command("schema")(schema.schema)
+app.command("train")(train.train)
+
+
+def main() -> None:
+    """Runs the command; an error we know is one line on stderr."""
+    try:
+        app(standalone_mode=True)
+    except ConfigurationError as error:
+        fail(error, USAGE)
+    except DependencyError as error:
+        fail(error, DEPENDENCY)
+    except EnrichError as error:
+        fail(error, BUG)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def fail(error: EnrichError, code: int) -> None:
+    typer.echo(f"enrich: {error}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

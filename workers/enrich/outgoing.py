@@ -1,0 +1,104 @@
+"""From outcomes to output records: which topic, which bytes, which headers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import orjson
+
+from schemas import DeadLetter, FailedStep, HeaderValue, Origin, Payload, RecordWarning
+from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceipt
+from workers.transport.base import Headers, IncomingRecord, OutgoingRecord
+
+JSON = ("content-type", b"application/json")
+OURS = ("content-type", "enrich-")  # headers we set ourselves; everything else of the producer's is passed on
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Makes output records, none larger than the broker takes."""
+
+    enriched_topic: str
+    dead_topic: str
+    max_record_bytes: int
+    max_payload_bytes: int
+    worker: str  # who did it, in the header `enrich-run`
+
+    def records(self, outcomes: Sequence[Outcome]) -> list[OutgoingRecord]:
+        """One record per outcome, in order."""
+        return [self.record(outcome) for outcome in outcomes]
+
+    def record(self, outcome: Outcome) -> OutgoingRecord:
+        if isinstance(outcome, Enriched):
+            return self.enriched(outcome)
+        if isinstance(outcome, Failed):
+            return self.dead(outcome.record, outcome.failure)
+        incoming = outcome.record
+        return OutgoingRecord(self.enriched_topic, incoming.key, None, passed_on(incoming.headers))
+
+    def enriched(self, outcome: Enriched) -> OutgoingRecord:
+        """Too large with the text, it goes without and says so; too large even then, it is a dead letter."""
+        incoming, document = outcome.record, outcome.document
+        value = document.model_dump_json().encode()
+        if len(value) > self.max_record_bytes:
+            detail = f"the record would exceed output.max_record_bytes={self.max_record_bytes} with its text"
+            left_out = RecordWarning(code="text_left_out", detail=detail)
+            document = document.model_copy(update={"text": None, "warnings": (*document.warnings, left_out)})
+            value = document.model_dump_json().encode()
+        if len(value) > self.max_record_bytes:
+            detail = f"{len(value)} bytes exceed output.max_record_bytes={self.max_record_bytes}"
+            return self.dead(incoming, Failure(FailedStep.PUBLISH, "result_too_large", detail, document.id))
+        run = ("enrich-run", run_receipt(outcome.run, self.worker))
+        return OutgoingRecord(self.enriched_topic, incoming.key, value, (*passed_on(incoming.headers), JSON, run))
+
+    def dead(self, incoming: IncomingRecord, failure: Failure) -> OutgoingRecord:
+        letter = DeadLetter(
+            id=failure.document_id,
+            stage=failure.step,
+            code=failure.code,
+            detail=failure.detail,
+            attempts=failure.attempts,
+            origin=Origin(topic=incoming.partition.topic, partition=incoming.partition.number, offset=incoming.offset),
+            timestamp_ms=incoming.timestamp_ms,
+            key=_base64(incoming.key),
+            headers=tuple(HeaderValue(name=name, value=_base64(value)) for name, value in incoming.headers),
+            payload=payload_of(incoming.value or b"", self.max_payload_bytes),
+        )
+        value = letter.model_dump_json().encode()
+        return OutgoingRecord(self.dead_topic, incoming.key, value, (*passed_on(incoming.headers), JSON))
+
+
+def passed_on(headers: Headers) -> Headers:
+    """The producer's headers, trace context among them, without those that we set."""
+    return tuple((name, value) for name, value in headers if not name.lower().startswith(OURS))
+
+
+def run_receipt(run: RunReceipt, worker: str) -> bytes:
+    """The part of the receipts that differs from run to run, as JSON; seconds are those of the record's epoch."""
+    return orjson.dumps(
+        {
+            "worker": worker,
+            "segments": run.segments,
+            "cache_lookups": run.cache_lookups,
+            "cache_hits": run.cache_hits,
+            "seconds": {step: round(seconds, 6) for step, seconds in run.seconds.items()},
+        }
+    )
+
+
+def payload_of(value: bytes, limit_bytes: int) -> Payload:
+    """The bytes as text if they are UTF-8, else in base64; left out above the limit."""
+    size, digest = len(value), sha256(value).hexdigest()
+    try:
+        text, encoding = value.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = base64.b64encode(value).decode("ascii"), "base64"
+    data = text if size <= limit_bytes else None
+    return Payload(encoding="utf-8" if encoding == "utf-8" else "base64", data=data, size_bytes=size, sha256=digest)
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode("ascii")

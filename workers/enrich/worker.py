@@ -1,0 +1,181 @@
+"""The worker's loop: epochs in, outcomes out, in order, one transaction each.
+
+One thread, the caller's, owns the transport. A few pipeline threads enrich epochs side by side, so that the device
+always has windows from the next one. Back-pressure is a permit on epochs and bytes under way, taken before a record is
+read; while there is none the transport is still polled, so that a slow model never costs the membership.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from workers.enrich.outcome import Enriched, Failed, Outcome
+from workers.enrich.outgoing import Outgoing
+from workers.enrich.pipeline import Pipeline
+from workers.errors import DependencyError, DeviceLost, PublishFailed
+from workers.settings import EpochSettings
+from workers.transport.base import Epoch, EpochLimits, Transport
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_S = 5.0  # between tries while a broker is not well
+
+
+@dataclass(slots=True)
+class Progress:
+    """What was published so far; for progress bars and the last line."""
+
+    enriched: int = 0
+    dead: int = 0
+    tombstones: int = 0
+    epochs: int = 0
+    failed_epochs: int = 0
+    cache_lookups: int = 0
+    cache_hits: int = 0
+    windows: int = 0
+
+    @property
+    def documents(self) -> int:
+        return self.enriched + self.dead + self.tombstones
+
+    def count(self, outcomes: list[Outcome]) -> None:
+        self.epochs += 1
+        for outcome in outcomes:
+            if isinstance(outcome, Enriched):
+                self.enriched += 1
+                self.cache_lookups += outcome.run.cache_lookups
+                self.cache_hits += outcome.run.cache_hits
+                self.windows += outcome.run.segments
+            elif isinstance(outcome, Failed):
+                self.dead += 1
+            else:
+                self.tombstones += 1
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """An epoch between being read and being visible."""
+
+    epoch: Epoch
+    outcomes: Future[list[Outcome]]
+    published: Future[None] | None = None
+
+
+@dataclass(slots=True)
+class Worker:
+    """Runs until it is told to stop, or the source has an end and it was reached."""
+
+    transport: Transport
+    pipeline: Pipeline
+    outgoing: Outgoing
+    settings: EpochSettings
+    on_progress: Callable[[Progress], None] = lambda progress: None
+    clock: Callable[[], float] = time.monotonic
+    progress: Progress = field(default_factory=Progress)
+    _stop: Event = field(default_factory=Event)
+    _under_way: deque[UnderWay] = field(default_factory=deque)
+    _pause_until_s: float = 0.0
+    _failures_in_a_row: int = 0
+    _must_rewind: bool = False
+
+    def stop(self) -> None:
+        """Finish what was read and end. Safe in a signal handler and from other threads."""
+        self._stop.set()
+
+    def run(self) -> Progress:
+        """Raises DeviceLost if nothing answers any more, ConfigurationError if the broker says this cannot work."""
+        pool = ThreadPoolExecutor(self.settings.max_in_flight, thread_name_prefix="pipeline")
+        deadline_s: float | None = None
+        try:
+            self.transport.start()
+            while not self.finished(deadline_s):
+                if self._stop.is_set() and deadline_s is None:
+                    deadline_s = self.clock() + self.settings.drain_s
+                try:
+                    self.turn(pool)
+                except DeviceLost:
+                    raise
+                except DependencyError as error:
+                    self.give_up_under_way(error)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            left_s = self.settings.drain_s if deadline_s is None else max(1.0, deadline_s - self.clock())
+            self.transport.close(timeout_s=left_s)
+        return self.progress
+
+    def finished(self, deadline_s: float | None) -> bool:
+        if deadline_s is not None:
+            return not self._under_way or self.clock() > deadline_s
+        return not self._under_way and self.transport.exhausted()
+
+    def turn(self, pool: ThreadPoolExecutor) -> None:
+        """1 read an epoch if there is room, 2 hand it to the pipeline, 3 publish what is ready, in order."""
+        if self._must_rewind:
+            self.transport.rewind()
+            self._must_rewind = False
+        accept = self.has_room()
+        idle = accept and not self._under_way
+        limits = EpochLimits(self.settings.max_records, self.settings.max_bytes)
+        epoch = self.transport.poll(limits, timeout_s=self.settings.poll_ms / 1000 if idle else 0.0, accept=accept)
+        if epoch is not None:
+            self._under_way.append(UnderWay(epoch, pool.submit(self.pipeline.enrich, epoch.records)))
+        moved = self.publish_in_order()
+        if epoch is None and not moved:
+            self.wait_for_head()
+
+    def has_room(self) -> bool:
+        under_way_bytes = sum(item.epoch.size_bytes for item in self._under_way)
+        return (
+            not self._stop.is_set()
+            and self.clock() >= self._pause_until_s
+            and len(self._under_way) < self.settings.max_in_flight
+            and (not self._under_way or under_way_bytes + self.settings.max_bytes <= self.settings.max_in_flight_bytes)
+        )
+
+    def publish_in_order(self) -> bool:
+        """Moves the oldest epoch a step on; true if it did. Only that one may be in a transaction."""
+        if not self._under_way:
+            return False
+        head = self._under_way[0]
+        if head.published is None and head.outcomes.done():
+            records = self.outgoing.records(head.outcomes.result())
+            head.published = self.transport.publish(head.epoch, records)
+            return True
+        if head.published is not None and head.published.done():
+            head.published.result()  # raises PublishFailed
+            self._under_way.popleft()
+            self._failures_in_a_row = 0
+            self.progress.count(head.outcomes.result())
+            self.on_progress(self.progress)
+            return True
+        return False
+
+    def wait_for_head(self) -> None:
+        """Sleep until something may have changed, but never long enough to miss a poll."""
+        poll_s = self.settings.poll_ms / 1000
+        if self._under_way:
+            head = self._under_way[0]
+            # With room left new records may arrive at any moment: look again soon.
+            awaited: Future[Any] = head.published or head.outcomes
+            wait([awaited], timeout=poll_s / 10 if self.has_room() else poll_s)
+        elif not self.has_room():
+            self._stop.wait(poll_s)
+
+    def give_up_under_way(self, error: DependencyError) -> None:
+        """Everything under way is read again, from the committed offsets; what was computed is in the cache."""
+        self._failures_in_a_row += 1
+        pause_s = 0.1 * 2 ** min(self._failures_in_a_row - 2, 10) if self._failures_in_a_row > 1 else 0.0
+        self._pause_until_s = self.clock() + min(LONGEST_PAUSE_S, pause_s)
+        self.progress.failed_epochs += isinstance(error, PublishFailed)
+        log.warning("reading again from the committed offsets: %s", error)
+        for item in self._under_way:
+            item.outcomes.cancel()
+        self._under_way.clear()
+        self._must_rewind = True

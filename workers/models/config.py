@@ -1,0 +1,93 @@
+"""What is stored beside a model's weights: sizes, types, thresholds, digests, and how it was made. Reads and checks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+from workers.errors import ConfigurationError
+from workers.settings import FrozenSettings
+
+CONFIG_FILE = "config.json"
+HEADS_FILE = "heads.safetensors"
+
+
+class RelationType(FrozenSettings):
+    """A relation, what it may join, and from which probability on it counts."""
+
+    name: str
+    heads: tuple[str, ...]  # entity types it may start from
+    tails: tuple[str, ...]  # entity types it may point to
+    symmetric: bool = False
+    threshold: float = Field(0.5, ge=0, le=1)
+
+
+class EncoderShape(FrozenSettings):
+    """Sizes of the trunk that its weights do not tell, and where our branch leaves it."""
+
+    layers: PositiveInt = 6
+    shared_layers: NonNegativeInt = 3  # lower layers that both branches read
+    attention_heads: PositiveInt = 12
+    norm_epsilon: PositiveFloat = 1e-12
+
+
+class HeadShape(FrozenSettings):
+    """Widths of the heads and the bound on pairs."""
+
+    relation_width: PositiveInt = 128
+    salience_width: PositiveInt = 64
+    neighbours: PositiveInt = 12  # an entity is paired with this many before and after it; bounds the pairs of a window
+
+
+class TrainingRecord(FrozenSettings):
+    """How the weights came to be; enough to make them again."""
+
+    seed: int
+    epochs: PositiveInt
+    windows: dict[str, int]  # by data set
+    seconds: float
+    torch: str
+
+
+class ModelConfig(FrozenSettings):
+    """The stored configuration of a model folder."""
+
+    format: Literal[1] = 1
+    name: str
+    languages: tuple[str, ...] = ("en",)
+    trunk_sha256: str
+    tokenizer_sha256: str
+    heads_sha256: str
+    encoder: EncoderShape = EncoderShape()
+    heads: HeadShape = HeadShape()
+    entity_types: tuple[str, ...] = Field(min_length=1)
+    relation_types: tuple[RelationType, ...]
+    temperature: PositiveFloat = 0.05  # softmax(cosine / temperature) are the labels' probabilities
+    label_text: str = "{description}"  # what of a label is embedded; {name} and {description} are filled in
+    training: TrainingRecord | None = None
+    scores: dict[str, float] = {}  # measured on splits that were never trained on
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Raises ConfigurationError if the file is missing or is not one of ours."""
+    path = folder / CONFIG_FILE
+    try:
+        return ModelConfig.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"model {folder}: cannot read {CONFIG_FILE} ({error.strerror}): set model.name to `default` or to a folder "
+            "made by `enrich train`"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"model {folder}: {CONFIG_FILE} is not a model of this version ({where}: {first['msg']}): make it again with "
+            "`enrich train`"
+        ) from error
+
+
+def write_config(folder: Path, config: ModelConfig) -> None:
+    (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")

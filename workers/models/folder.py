@@ -1,0 +1,86 @@
+"""A model folder: heads, tuned layers and configuration. Opens one with its trunk, checked by digest, and writes one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from workers.errors import ConfigurationError
+from workers.models.config import HEADS_FILE, ModelConfig, read_config, write_config
+from workers.models.encoder import BranchedEncoder, build_encoder
+from workers.models.heads import Heads
+from workers.models.store import TrunkFiles, find_model, find_trunk, read_checked
+from workers.models.tokenizer import SubwordTokenizer
+from workers.settings import ModelSettings
+
+TRAINED_ENCODER_PARTS = ("case.", "tuned.")  # the rest of the encoder is the trunk, which is not stored again
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in memory, in fp32, and what proves which one it is."""
+
+    config: ModelConfig
+    tokenizer: SubwordTokenizer
+    encoder: BranchedEncoder
+    heads: Heads
+    revision: str
+
+
+def revision_of(config: ModelConfig) -> str:
+    """SHA-256 over the configuration, which holds the digests of heads, trunk and tokenizer."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+
+
+def blank_model(config: ModelConfig, trunk: TrunkFiles) -> LoadedModel:
+    """The trunk with untrained heads: where training starts."""
+    encoder = build_encoder(_tensors(trunk.weights, "the trunk"), config.encoder)
+    heads = Heads(encoder.width, config.heads, config.entity_types, config.relation_types)
+    return LoadedModel(config, SubwordTokenizer(trunk.tokenizer), encoder, heads, revision_of(config))
+
+
+def open_model(settings: ModelSettings) -> LoadedModel:
+    """Raises ConfigurationError, one line, for a file that is missing, damaged or another than expected."""
+    folder = find_model(settings.name)
+    config = read_config(folder)
+    trunk = find_trunk(
+        settings.trunk, weights_sha256=config.trunk_sha256, tokenizer_sha256=config.tokenizer_sha256
+    )
+    stored = _tensors(read_checked(folder / HEADS_FILE, config.heads_sha256), str(folder / HEADS_FILE))
+    model = blank_model(config, trunk)
+    both = nn.ModuleDict({"encoder": model.encoder, "heads": model.heads})
+    missing, unexpected = both.load_state_dict({name: tensor.float() for name, tensor in stored.items()}, strict=False)
+    if unexpected or not all(name.startswith("encoder.") and not _is_trained(name) for name in missing):
+        raise ConfigurationError(f"{folder / HEADS_FILE} does not fit its configuration: make it again with `enrich train`")
+    return model
+
+
+def save_model(folder: Path, model: LoadedModel, config: ModelConfig) -> ModelConfig:
+    """Writes what training changed, in fp16, and `config` with its digest. Returns that configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    both = nn.ModuleDict({"encoder": model.encoder, "heads": model.heads})
+    data = safetensors.torch.save(
+        {name: tensor.half().contiguous() for name, tensor in both.state_dict().items() if _is_trained(name)}
+    )
+    (folder / HEADS_FILE).write_bytes(data)
+    config = config.model_copy(update={"heads_sha256": hashlib.sha256(data).hexdigest()})
+    write_config(folder, config)
+    return config
+
+
+def _is_trained(name: str) -> bool:
+    return name.startswith(("heads.", *(f"encoder.{part}" for part in TRAINED_ENCODER_PARTS)))
+
+
+def _tensors(data: bytes, what: str) -> dict[str, Tensor]:
+    try:
+        return {name: tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+                for name, tensor in safetensors.torch.load(data).items()}
+    except SafetensorError as error:
+        raise ConfigurationError(f"{what} is not a safetensors file: replace it") from error

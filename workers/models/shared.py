@@ -1,0 +1,251 @@
+"""The default model: one encoder pass per window, and all four stages read from it. Cuts, prepares, runs, decodes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from schemas.base import StageName
+from workers.errors import ModelError, OutOfMemory
+from workers.models.base import ModelInfo
+from workers.models.encoder import attention_mask
+from workers.models.folder import LoadedModel, open_model
+from workers.models.precision import DTYPES, choose_device, choose_precision
+from workers.models.prepared import AREA_MULTIPLE, Collated, PreparedWindow, collate, prepare_window
+from workers.models.readout import (
+    Floats,
+    FoundPairs,
+    FoundSentences,
+    FoundSpans,
+    cosines,
+    place,
+    pooled,
+    quantise,
+    read_entities,
+    read_relations,
+    read_sentences,
+)
+from workers.models.heads import running_sums
+from workers.settings import ModelSettings
+from workers.stages.results import (
+    ClassificationResult,
+    EntitiesResult,
+    FoundEntity,
+    FoundRelation,
+    RelationsResult,
+    SummaryResult,
+    WindowAnswer,
+)
+from workers.text.pieces import TextTokens, Window
+
+RELATION_FLOOR = 0.05  # probability; below it a relation is not even kept for a caller with a lower threshold
+DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswers:
+    """What one pass found, as plain arrays. None for what no stage asked for."""
+
+    batch: Collated
+    entities: FoundSpans | None
+    relations: FoundPairs | None
+    cosines: Floats | None  # [B, labels]
+    sentences: FoundSentences | None
+
+
+class SharedEncoderModel:
+    """Implements `workers.models.base.WindowModel`. Give `forward` to one thread at a time."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        *,
+        labels: Mapping[str, str],
+        stages: Sequence[StageName] = tuple(StageName),
+        settings: ModelSettings | None = None,
+    ) -> None:
+        settings = settings or ModelSettings()
+        self._config = config = loaded.config
+        self._tokenizer = loaded.tokenizer
+        self._device = choose_device(settings.device)
+        precision = choose_precision(settings.precision, self._device)
+        self._encoder = loaded.encoder.to(self._device, DTYPES[precision]).eval()
+        self._heads = loaded.heads.to(self._device).eval()  # fp32: they cost 2 % of the pass
+        self.stages = tuple(stages)
+        self.max_window_tokens = loaded.encoder.positions.num_embeddings // AREA_MULTIPLE * AREA_MULTIPLE - 2
+        self._label_vectors = self._embed_labels(labels) if StageName.CLASSIFICATION in self.stages else None
+        relation_names = tuple(relation.name for relation in config.relation_types)
+        self.info = ModelInfo(
+            name=config.name,
+            revision=loaded.revision,
+            precision=precision,
+            languages=frozenset(config.languages),
+            labels={
+                StageName.ENTITIES: config.entity_types,
+                StageName.RELATIONS: relation_names,
+                StageName.CLASSIFICATION: tuple(labels),
+            },
+            thresholds={
+                StageName.RELATIONS: {relation.name: relation.threshold for relation in config.relation_types},
+                StageName.CLASSIFICATION: {"temperature": config.temperature},
+            },
+        )
+
+    def tokenize(self, texts: Sequence[str]) -> list[TextTokens]:
+        return self._tokenizer.cut(texts)
+
+    def prepare(self, windows: Sequence[Window]) -> list[PreparedWindow]:
+        ends = self._tokenizer.start_id, self._tokenizer.end_id
+        return [prepare_window(window, start_id=ends[0], end_id=ends[1]) for window in windows]
+
+    @torch.inference_mode()
+    def forward(self, batch: Sequence[PreparedWindow]) -> RawAnswers:
+        """One pass for all stages. Raises OutOfMemory, or ModelError for anything else that goes wrong."""
+        with model_errors():
+            collated = collate(batch)
+            mask, lower = self._read_lower(collated)
+            entities = relations = scores = sentences = None
+            if StageName.ENTITIES in self.stages or StageName.RELATIONS in self.stages:
+                tuned = self._encoder.read_tuned(lower, mask, place(collated.shapes, self._device))
+                check_finite(tuned)
+                entities = read_entities(tuned, collated, self._heads)
+                if StageName.RELATIONS in self.stages:
+                    neighbours = self._config.heads.neighbours
+                    relations = read_relations(tuned, entities.mentions, self._heads, neighbours)
+            if StageName.CLASSIFICATION in self.stages or StageName.SUMMARY in self.stages:
+                sums, windows = self._pool(collated, mask, lower)
+                if self._label_vectors is not None:
+                    scores = cosines(windows, self._label_vectors)
+                if StageName.SUMMARY in self.stages:
+                    vectors, salience = read_sentences(sums, windows, collated, self._heads)
+                    sentences = FoundSentences(salience.cpu().numpy(), quantise(vectors))
+            return RawAnswers(collated, entities, relations, scores, sentences)
+
+    def decode(self, raw: RawAnswers, batch: Sequence[PreparedWindow]) -> list[WindowAnswer]:
+        """One answer per item, with an entry for each of `stages`."""
+        return [self._answer(raw, row, item) for row, item in enumerate(batch)]
+
+    def _read_lower(self, batch: Collated) -> tuple[Tensor, Tensor]:
+        mask = attention_mask(place(batch.lengths, self._device), batch.ids.shape[1])
+        return mask, self._encoder.read_lower(place(batch.ids, self._device), mask)
+
+    def _pool(self, batch: Collated, mask: Tensor, lower: Tensor) -> tuple[Tensor, Tensor]:
+        """Running sums of the sentence branch and the windows' unit vectors."""
+        plain = self._encoder.read_plain(lower, mask)
+        check_finite(plain)
+        sums = running_sums(plain)
+        return sums, pooled(plain, place(batch.lengths, self._device), sums)
+
+    @torch.inference_mode()
+    def _embed_labels(self, labels: Mapping[str, str]) -> Tensor:
+        """[L, D]: one by one, so that a label's vector does not depend on the others."""
+        vectors = []
+        for name, description in labels.items():
+            text = self._config.label_text.format(name=name, description=description)
+            tokens = self.tokenize([text])[0]
+            batch = collate(self.prepare([Window(text, 0, (), _first(tokens, self.max_window_tokens))]))
+            vectors.append(self._pool(batch, *self._read_lower(batch))[1])
+        return torch.cat(vectors)
+
+    def _answer(self, raw: RawAnswers, row: int, item: PreparedWindow) -> WindowAnswer:
+        answer: dict[StageName, EntitiesResult | RelationsResult | ClassificationResult | SummaryResult] = {}
+        found, lo = self._entities(raw, row, item)
+        for stage in self.stages:
+            if stage is StageName.ENTITIES:
+                answer[stage] = EntitiesResult(found)
+            elif stage is StageName.RELATIONS:
+                answer[stage] = RelationsResult(found, self._relations(raw, row, lo))
+            elif stage is StageName.CLASSIFICATION and raw.cosines is not None:
+                answer[stage] = ClassificationResult(_rounded(raw.cosines[row]), len(item.ids) - 2)
+            elif stage is StageName.SUMMARY and raw.sentences is not None:
+                lo_s, hi_s = raw.batch.sentence_offsets[row : row + 2]
+                answer[stage] = SummaryResult(
+                    _rounded(raw.sentences.salience[lo_s:hi_s]),
+                    raw.sentences.vectors[lo_s:hi_s],
+                    tuple((item.sentence_ends - item.sentence_begins).tolist()),
+                )
+        return answer
+
+    def _entities(self, raw: RawAnswers, row: int, item: PreparedWindow) -> tuple[tuple[FoundEntity, ...], int]:
+        """The item's entities, and the number of the first one in the batch."""
+        if raw.entities is None:
+            return (), 0
+        found = raw.entities
+        lo, hi = np.searchsorted(found.mentions.rows, (row, row + 1))
+        first_word = raw.batch.word_offsets[row]
+        starts = item.word_starts[found.spans.starts[lo:hi] - first_word].tolist()
+        ends = item.word_ends[found.spans.ends[lo:hi] - 1 - first_word].tolist()
+        types = found.spans.types[lo:hi].tolist()
+        scores = _rounded(found.scores[lo:hi])
+        return tuple(
+            FoundEntity(self._config.entity_types[kind], start, _past_marks(item.text, end), score)
+            for kind, start, end, score in zip(types, starts, ends, scores, strict=True)
+        ), int(lo)
+
+    def _relations(self, raw: RawAnswers, row: int, first: int) -> tuple[FoundRelation, ...]:
+        if raw.entities is None or raw.relations is None:
+            return ()
+        pairs = raw.relations.pairs
+        lo, hi = np.searchsorted(raw.entities.mentions.rows[pairs.heads], (row, row + 1))
+        scores = np.round(raw.relations.scores[lo:hi].astype(np.float64), DECIMALS)
+        which, types = np.nonzero(scores >= RELATION_FLOOR)
+        return tuple(
+            FoundRelation(self._config.relation_types[kind].name, head - first, tail - first, score)
+            for kind, head, tail, score in zip(
+                types.tolist(),
+                pairs.heads[lo:hi][which].tolist(),
+                pairs.tails[lo:hi][which].tolist(),
+                scores[which, types].tolist(),
+                strict=True,
+            )
+        )
+
+
+def load_model(
+    settings: ModelSettings, *, labels: Mapping[str, str], stages: Sequence[StageName] = tuple(StageName)
+) -> SharedEncoderModel:
+    """The model that the settings name, ready to run. Raises ConfigurationError if a file is missing or is another."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    return SharedEncoderModel(open_model(settings), labels=labels, stages=stages, settings=settings)
+
+
+@contextmanager
+def model_errors() -> Iterator[None]:
+    """The one seam where torch's errors become ours. On CPU torch tells a failed allocation by its message alone."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemory(str(error)) from error
+    except Exception as error:
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
+            raise OutOfMemory(str(error)) from error
+        raise ModelError(f"{type(error).__name__} in the forward pass") from error
+
+
+def check_finite(hidden: Tensor) -> None:
+    if not bool(torch.isfinite(hidden).all()):
+        raise ModelError("the model's hidden states are not finite")
+
+
+def _rounded(values: Floats) -> tuple[float, ...]:
+    return tuple(np.round(values.astype(np.float64), DECIMALS).tolist())
+
+
+def _first(tokens: TextTokens, count: int) -> TextTokens:
+    return TextTokens(tokens.ids[:count], tokens.starts[:count], tokens.ends[:count], tokens.words[:count])
+
+
+def _past_marks(text: str, end: int) -> int:
+    """The tokenizer drops accents written as marks of their own; a span that ends before one would cut a letter."""
+    while end < len(text) and unicodedata.combining(text[end]):
+        end += 1
+    return end

@@ -1,0 +1,44 @@
+"""Cuts texts into the trunk's subwords, with offsets into the original text. Owns no policy: nothing is cut short."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from workers.text.pieces import TextTokens
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class SubwordTokenizer:
+    """The trunk's own tokenizer. Safe to call from several threads."""
+
+    def __init__(self, definition: bytes) -> None:
+        self._tokenizer = Tokenizer.from_buffer(definition)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.start_id = self._special("[CLS]")
+        self.end_id = self._special("[SEP]")
+
+    def _special(self, token: str) -> int:
+        number = self._tokenizer.token_to_id(token)
+        if number is None:
+            raise ValueError(f"the tokenizer has no {token}")
+        return int(number)
+
+    def cut(self, texts: Sequence[str]) -> list[TextTokens]:
+        """One entry per text, without special tokens. What the vocabulary drops (control characters) has no token."""
+        # A lone surrogate cannot enter Rust; one replacement character in its place keeps every offset.
+        readable = [_SURROGATES.sub("\ufffd", text) for text in texts]
+        return [
+            TextTokens(
+                ids=np.asarray(encoding.ids, dtype=np.int32),
+                starts=np.asarray([start for start, _ in encoding.offsets], dtype=np.int32),
+                ends=np.asarray([end for _, end in encoding.offsets], dtype=np.int32),
+                words=np.asarray(encoding.word_ids, dtype=np.int32),
+            )
+            for encoding in self._tokenizer.encode_batch(readable, add_special_tokens=False)
+        ]

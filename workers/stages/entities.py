@@ -1,0 +1,47 @@
+"""Entities: from what windows found to the entities of the document."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+from schemas import Entity
+from workers.stages.results import EntitiesResult
+from workers.text.pieces import Window
+
+CODE_VERSION = "1"
+
+Place = tuple[int, int, str]  # start and end in the document, type
+
+
+def merge_entities(
+    text: str, windows: Sequence[Window], results: Sequence[EntitiesResult], *, min_score: float
+) -> tuple[Entity, ...]:
+    """The entities of the document, by start, none overlapping, ids `e1`, `e2`, ...
+
+    Text that two windows share is read twice: the same span and type counts once with the better score, and of spans
+    that overlap the better-scored stays (then the longer, then the earlier).
+    """
+    scores: dict[Place, float] = {}
+    for window, result in zip(windows, results, strict=True):
+        for found in result.entities:
+            if found.score >= min_score:
+                place = (window.start + found.start, window.start + found.end, found.type)
+                scores[place] = max(found.score, scores.get(place, 0.0))
+    by_merit = sorted(scores, key=lambda place: (-scores[place], place[0] - place[1], place))
+    return tuple(
+        Entity(id=f"e{n}", type=kind, text=text[start:end], start=start, end=end, score=scores[start, end, kind])
+        for n, (start, end, kind) in enumerate(without_overlaps(by_merit), start=1)
+    )
+
+
+def without_overlaps(by_merit: Iterable[Place]) -> list[Place]:
+    """Takes each place that overlaps none taken before it; returns them by start."""
+    taken: list[Place] = []  # by start; since none overlap, by end as well
+    for place in by_merit:
+        at = bisect_left(taken, place)
+        clear_before = at == 0 or taken[at - 1][1] <= place[0]
+        clear_after = at == len(taken) or place[1] <= taken[at][0]
+        if clear_before and clear_after:
+            taken.insert(at, place)
+    return taken

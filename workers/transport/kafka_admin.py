@@ -1,0 +1,123 @@
+"""Topics and plain records for everybody who is not the worker: the start-up check, the demo, the tests.
+
+Each function opens a client and closes it. Nothing here is transactional or owns a group.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import errors as kafka
+
+from workers.errors import ConfigurationError, DependencyError
+from workers.settings import KafkaSettings
+from workers.transport.base import IncomingRecord, OutgoingRecord
+from workers.transport.kafka_client import connection_options, kafka_errors
+from workers.transport.kafka_records import NullableValues, incoming_record, send
+
+UNKNOWN_TOPIC = 3
+TOPIC_DENIED = 29
+
+
+@contextmanager
+def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    with kafka_errors(f"reaching Kafka at {settings.bootstrap_servers}"):
+        client = KafkaAdminClient(**connection_options(settings, role="admin"))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def reachable(settings: KafkaSettings) -> bool:
+    """Whether a broker answers within `connect_timeout_ms`."""
+    try:
+        missing_topics(settings, ())
+    except DependencyError:
+        return False
+    return True
+
+
+def missing_topics(settings: KafkaSettings, topics: Sequence[str]) -> tuple[str, ...]:
+    """Those of `topics` that do not exist. Raises ConfigurationError for one this user may not see."""
+    with admin_client(settings) as client, kafka_errors("looking for topics"):
+        if not topics:
+            client.list_topics()
+            return ()
+        described = {topic["name"]: topic["error_code"] for topic in client.describe_topics(list(topics))}
+    denied = [topic for topic in topics if described.get(topic) == TOPIC_DENIED]
+    if denied:
+        raise ConfigurationError(
+            f"this user may not describe topic {', '.join(denied)}: grant it, or correct kafka.sasl_*"
+        )
+    return tuple(topic for topic in topics if described.get(topic, UNKNOWN_TOPIC) == UNKNOWN_TOPIC)
+
+
+def create_topics(settings: KafkaSettings, topics: Sequence[str], *, partitions: int, replication: int = -1) -> None:
+    """Make what is not there yet and wait until it has leaders. `replication` -1 is the broker's default."""
+    absent = missing_topics(settings, topics)
+    if not absent:
+        return
+    with admin_client(settings) as client, kafka_errors("creating topics"):
+        wanted = {topic: {"num_partitions": partitions, "replication_factor": replication} for topic in absent}
+        with suppress(kafka.TopicAlreadyExistsError):  # somebody else was faster
+            client.create_topics(wanted)
+        client.wait_for_topics(list(absent), timeout_ms=settings.connect_timeout_ms)
+
+
+def produce(settings: KafkaSettings, records: Iterable[OutgoingRecord]) -> int:
+    """Write plain records, acknowledged by all replicas; the partition follows from the key. Returns their number."""
+    with kafka_errors("producing"):
+        producer = KafkaProducer(
+            **connection_options(settings, role="source"),
+            acks="all",
+            linger_ms=5,
+            value_serializer=NullableValues(),
+            metrics_enabled=False,
+        )
+        try:
+            sent = [send(producer, record) for record in records]
+            producer.flush(timeout=60.0)
+            for future in sent:
+                future.get(timeout=10.0)
+        finally:
+            producer.close(timeout=10.0)
+    return len(sent)
+
+
+def read_all(settings: KafkaSettings, topics: Sequence[str], *, timeout_s: float = 30.0) -> list[IncomingRecord]:
+    """Everything committed in `topics`, partition by partition, up to this moment: what an exact reader sees.
+
+    Raises DependencyError if that cannot be read within `timeout_s`. Records of a transaction still open are not there.
+    """
+    with kafka_errors("reading"):
+        consumer = KafkaConsumer(
+            **connection_options(settings, role="reader"),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+        try:
+            return read_assigned(consumer, topics, timeout_s=timeout_s)
+        finally:
+            consumer.close(autocommit=False)
+
+
+def read_assigned(consumer: KafkaConsumer, topics: Sequence[str], *, timeout_s: float) -> list[IncomingRecord]:
+    partitions = [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic)]
+    consumer.assign(partitions)
+    ends = consumer.end_offsets(partitions)
+    consumer.seek_to_beginning(*partitions)
+    found: list[IncomingRecord] = []
+    deadline_s = time.monotonic() + timeout_s
+    while any((consumer.position(partition) or 0) < ends[partition] for partition in partitions if ends[partition]):
+        for records in consumer.poll(timeout_ms=200, max_records=5_000).values():
+            found.extend(incoming_record(record) for record in records)
+        if time.monotonic() > deadline_s:
+            raise DependencyError(f"{', '.join(topics)} could not be read to the end within {timeout_s:g} s")
+    ends_of = {(partition.topic, partition.partition): end for partition, end in ends.items()}
+    return [record for record in found if record.offset < ends_of[record.partition.topic, record.partition.number]]

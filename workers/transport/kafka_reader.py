@@ -1,0 +1,40 @@
+"""A committed reader of whole topics, without a group: what a downstream consumer sees. For the demo and benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from kafka import KafkaConsumer, TopicPartition
+
+from workers.settings import KafkaSettings
+from workers.transport.base import IncomingRecord
+from workers.transport.kafka_client import connection_options, kafka_errors
+from workers.transport.kafka_records import incoming_record
+
+Poll = Callable[[float], list[IncomingRecord]]  # seconds to wait -> records that were not returned before
+
+
+@contextmanager
+def committed_reader(settings: KafkaSettings, topics: Sequence[str]) -> Iterator[Poll]:
+    """Reads `topics` from the beginning and goes on with what is committed later; order per partition is kept."""
+    with kafka_errors("reading"):
+        consumer = KafkaConsumer(
+            **connection_options(settings, role="reader"),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+        try:
+            partitions = [TopicPartition(t, number) for t in topics for number in consumer.partitions_for_topic(t)]
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+
+            def poll(timeout_s: float) -> list[IncomingRecord]:
+                fetched = consumer.poll(timeout_ms=timeout_s * 1000, max_records=5_000)
+                return [incoming_record(record) for records in fetched.values() for record in records]
+
+            yield poll
+        finally:
+            consumer.close(autocommit=False)
