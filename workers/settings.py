@@ -69,14 +69,14 @@ class KafkaSettings(FrozenSettings):
     )
     ssl_ca_file: Path | None = Field(None, description="certificates to trust; the system's if not given")
     ssl_cert_file: Path | None = Field(None, description="client certificate for mutual TLS")
-    ssl_key_file: Path | None = Field(None, description="its key")
-    ssl_key_password: SecretStr | None = Field(None, description="the key's password")
+    ssl_key_file: Path | None = Field(None, description="key of the client certificate")
+    ssl_key_password: SecretStr | None = Field(None, description="password of that key")
     ssl_check_hostname: bool = Field(True, description="whether the broker's certificate must match its name")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="how to log in; needs a SASL security protocol"
     )
     sasl_username: str | None = Field(None, description="user to log in as")
-    sasl_password: SecretStr | None = Field(None, description="its password")
+    sasl_password: SecretStr | None = Field(None, description="password of that user")
 
     @model_validator(mode="after")
     def deadlines_are_nested(self) -> Self:

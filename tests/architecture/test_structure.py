@@ -171,6 +171,6 @@ def test_nothing_unsafe_is_loaded() -> None:
         (module_of(file), word)
         for file in python_files("schemas", "workers")
         for word in banned
-        if word in file.read_text(encoding="utf-8").replace(".eval()", "")
+        if word in file.read_text(encoding="utf-8").replace(".eval()", "").replace("safetensors.torch.load(", "")
     }
     assert found == set()

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from zlib import crc32
 
 import numpy as np
 
@@ -45,7 +46,8 @@ def words_of(text: str) -> TextTokens:
     spans = [match.span() for match in re.finditer(r"\S+", text)]
     starts = np.array([start for start, _ in spans], dtype=np.int32)
     ends = np.array([end for _, end in spans], dtype=np.int32)
-    return TextTokens(np.arange(len(spans), dtype=np.int32), starts, ends, np.arange(len(spans), dtype=np.int32))
+    ids = np.array([crc32(text[start:end].encode("utf-8", "surrogatepass")) % 30_000 for start, end in spans], np.int32)
+    return TextTokens(ids, starts, ends, np.arange(len(spans), dtype=np.int32))
 
 
 def window_of(text: str) -> Window:

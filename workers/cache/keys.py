@@ -36,7 +36,7 @@ def join_fields(fields: Iterable[bytes]) -> bytes:
 def window_input(window: Window) -> bytes:
     """Everything of a window that a model may look at. Where it lies in the document does not matter.
 
-    The tokens are part of it although they follow from the text: at a cut inside a word they follow from more than that.
+    The tokens are part of it although they follow from the text: at a cut inside a word they follow from more.
     """
     tokens = window.tokens
     words = tokens.words - tokens.words[0] if len(tokens) else tokens.words

@@ -122,7 +122,9 @@ class RedisCache:
                     pipeline = self._client.pipeline(transaction=False)
                     for name in chunk:
                         pipeline.set(name, self._seal.frame(name, values[name]), ex=self._ttl_s)
-                    pipeline.execute()
+                    for reply in pipeline.execute(raise_on_error=False):  # its own error would quote the values
+                        if isinstance(reply, Exception):
+                            raise reply
             except CacheDown as error:
                 self._count_unwritten(len(chunk))
                 self._writes.failed(error)
@@ -164,18 +166,18 @@ class _Guard:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Everything that can go wrong between here and Redis, as CacheDown. The message holds no name, value or address."""
+    """Everything that can go wrong between here and Redis, as CacheDown. No message holds a name, value or address."""
     try:
         yield
     except (redis.RedisError, OSError) as error:
         raise CacheDown(_kind_of(error)) from error
-    except Exception as error:  # noqa: BLE001 - what is no RESP at all breaks the client's parser in many ways
-        raise CacheDown(f"not an answer of Redis ({type(error).__name__})") from error
+    except Exception as error:  # what is no RESP at all breaks the client's parser in many ways
+        raise CacheDown(f"no answer of a Redis: {type(error).__name__}") from error
 
 
 def _kind_of(error: Exception) -> str:
     """The type, and the code word that Redis puts first: OOM, READONLY, NOAUTH, MISCONF."""
-    code = re.match(r"(?:Command # \d+ .*? caused error: )?([A-Z]{3,})\b", str(error), re.DOTALL)
+    code = re.match(r"([A-Z]{3,})\b", str(error))
     if isinstance(error, redis.ResponseError) and code:
         return f"{type(error).__name__} {code[1]}"
     return type(error).__name__

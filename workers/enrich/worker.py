@@ -113,7 +113,7 @@ class Worker:
     def finished(self, deadline_s: float | None) -> bool:
         if deadline_s is not None:
             return not self._under_way or self.clock() > deadline_s
-        return not self._under_way and self.transport.exhausted()
+        return not self._under_way and not self._must_rewind and self.transport.exhausted()
 
     def turn(self, pool: ThreadPoolExecutor) -> None:
         """1 read an epoch if there is room, 2 hand it to the pipeline, 3 publish what is ready, in order."""

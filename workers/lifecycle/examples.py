@@ -27,6 +27,9 @@ from workers.text.pieces import Window
 Array = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 RELATION_NUMBERS = {relation.name: number for number, relation in enumerate(RELATION_TYPES)}
+_FITTING = np.array(  # [head type, tail type, relation]
+    [[[h in r.heads and t in r.tails for r in RELATION_TYPES] for t in ENTITY_TYPES] for h in ENTITY_TYPES]
+)
 SYMMETRIC = frozenset(relation.name for relation in RELATION_TYPES if relation.symmetric)
 
 
@@ -118,6 +121,8 @@ class ExampleMaker:
         else:
             pairs = neighbouring(mentions.rows, neighbours=12)
         targets, known = self._relation_targets(labelled, [owners[k] for k in kept], mentions, pairs)
+        if possible.all() and not known.any():
+            return None  # it teaches nothing
         return Example(self._source, window, possible, mentions, pairs, targets, known)
 
     def _word_spans(self, window: PreparedWindow, excerpt: Excerpt, labelled: Labelled) -> tuple[TaggedSpans, list[int]]:
@@ -157,6 +162,7 @@ class ExampleMaker:
         if self._relations is None or not len(pairs):
             return targets, known
         known[:, self._looked_for(labelled)] = True
+        known &= _FITTING[mentions.types[pairs.heads], mentions.types[pairs.tails]]
         clusters = [labelled.mentions[owner].cluster for owner in owners]
         by_clusters: dict[tuple[int, int], list[int]] = {}
         for number, (head, tail) in enumerate(zip(pairs.heads.tolist(), pairs.tails.tolist(), strict=True)):
@@ -168,7 +174,8 @@ class ExampleMaker:
             known[rows, relation] &= targets[rows, relation]
             if rows and not near:
                 best = min(rows, key=lambda row: (apart[row], row))
-                targets[best, relation] = known[best, relation] = True
+                fits = _FITTING[mentions.types[pairs.heads[best]], mentions.types[pairs.tails[best]], relation]
+                targets[best, relation] = known[best, relation] = fits
         return targets, known
 
     def _looked_for(self, labelled: Labelled) -> list[int]:
@@ -196,6 +203,8 @@ class ExampleMaker:
 
 def possible_tags(spans: TaggedSpans, words: int, scheme: TagScheme) -> Flags:
     """[W, tags]: the one tag of a word in a span; elsewhere O, or a tag of a type the data set does not annotate."""
+    if not scheme.exhaustive:
+        return np.ones((words, tag_count(len(ENTITY_TYPES))), dtype=bool)  # not entity data: teaches no tag at all
     outside = np.zeros(tag_count(len(ENTITY_TYPES)), dtype=bool)
     outside[0] = True
     for name in ENTITY_TYPES:

@@ -1,4 +1,7 @@
-"""Word lists of the sentence splitter: what a full stop after a word means. English and German; lower case, no last dot."""
+"""Word lists of the sentence splitter, English and German: what a full stop after a word means.
+
+Abbreviations are in lower case, without their last full stop.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ NEVER_LAST = _words(
     """
     mr mrs ms messrs mme mlle dr drs prof rev hon gen adm capt cmdr col maj lt sgt cpl pvt gov sen rep reps sens pres
     insp supt st ste mt vs cf viz e.g i.e eg ie approx ca al
-    hr fr frl dipl ing mag z.b d.h u.a v.a i.d.r s.o o.ä bzw vgl evtl ggf inkl exkl mind geb gest
+    hr fr fa frl dipl ing mag z.b d.h u.a v.a i.d.r s.o o.ä bzw vgl evtl ggf inkl exkl mind geb gest
     sog tel str nr nrn jg hl jhdt lfd ehem vorm allg dt engl frz österr zzgl abzgl gem
     """
 )
@@ -54,7 +57,7 @@ SENTENCE_OPENERS = _words(
 NAMES_AFTER_ORDINAL = _words(
     """
     Januar Jänner Februar Feber März April Mai Juni Juli August September Oktober November Dezember
-    Jahrhundert Jahrhunderts Halbjahr Quartal Weltkrieg Weltkriegs Weltkrieges Minute Minuten Platz Rang Runde Spieltag Stock Bezirk
-    Bundesliga Liga Etappe Lebensjahr Geburtstag Jahrestag Mal Klasse Auflage Ausgabe Halbzeit Staffel Kapitel Akt
+    Jahrhundert Jahrhunderts Halbjahr Quartal Weltkrieg Weltkriegs Weltkrieges Minute Minuten Platz Rang Runde Spieltag
+    Stock Bezirk Bundesliga Liga Etappe Lebensjahr Geburtstag Jahrestag Mal Klasse Auflage Ausgabe Halbzeit Staffel Kapitel Akt
     """
 )

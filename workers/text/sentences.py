@@ -29,13 +29,14 @@ SPACED_MARKS = ".!?…"
 LONE_MARKS = "。！？｡؟۔।॥"
 QUOTES = "\"'”’“‘»«›‹"  # opening marks of one language close in another; after an ender they can only close
 CLOSERS = QUOTES + ")\\]}」』）】》〉］｝*_"
+LONE_CLOSERS = "\"'”’)\\]}」』）】》〉］｝"  # no space tells here whether a mark opens the next sentence
 GOES_ON = frozenset(",;:，、；：と")  # after a quotation: 「...。」と言った
 LINE_ENDS = "\n\r\x0b\x0c\x85\u2028\u2029"
 
 SPACED_ENDER = re.compile(
     rf"([{SPACED_MARKS}])(?<![{SPACED_MARKS}]{{2}})([{SPACED_MARKS}]*+)((?:[{CLOSERS}]|\[\d{{1,3}}\])*+)(?=\s)"
 )
-LONE_ENDER = re.compile(rf"[{LONE_MARKS}][{LONE_MARKS}{SPACED_MARKS}]*+[{CLOSERS}]*+")
+LONE_ENDER = re.compile(rf"[{LONE_MARKS}][{LONE_MARKS}{SPACED_MARKS}]*+[{LONE_CLOSERS}]*+")
 LINE_BREAK = re.compile(rf"[{LINE_ENDS}]\s*+")
 BLANK_LINE = re.compile(rf"(?>\r\n|[{LINE_ENDS}])[^\S{LINE_ENDS}]*+[{LINE_ENDS}]|[\x0c\u2029]")
 NEXT_WORD = re.compile(r"[\s\"'“‘„”’«»‹›(\[{¿¡*_–—-]*+(\w{0,24})(\.?)")

@@ -51,7 +51,7 @@ def cut_windows(
 
     A window repeats whole sentences from the end of the one before, `overlap_tokens` at most. A sentence of more than
     `max_tokens` is cut between words, or inside a word that is too long itself, and its pieces stand for it in
-    `Window.sentences`; pieces do not overlap. A text without tokens has no windows: there is nothing a model could read.
+    `Window.sentences`; pieces do not overlap. A text without tokens has no windows: there is nothing to read.
     Raises ValueError if more than `max_tokens` tokens start at one code point.
     """
     units = _units(text, tokens, sentences, max_tokens)

@@ -1,7 +1,7 @@
 """A file or standard input as a source, a file or standard output as the target; no broker.
 
-One record per line, or a whole file as one text. Results are written in order; a target file appears under its name only
-when it is complete. It reads and writes bytes: what is in them is the pipeline's business.
+One record per line, or a whole file as one text. Results are written in order; a target file appears under its name
+only when it is complete. It reads and writes bytes: what is in them is the pipeline's business.
 """
 
 from __future__ import annotations

@@ -102,6 +102,8 @@ class KafkaTransport:
                 metrics_enabled=False,
             )
             self._consumer.subscribe([settings.input_topic], listener=self._tenures)
+            # Fetches metadata if there is none yet: a leader that assigns without it gives nobody anything.
+            self._consumer.partitions_for_topic(settings.input_topic)
 
     def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None:
         consumer = self._connected()
@@ -133,9 +135,9 @@ class KafkaTransport:
         return publication.done
 
     def rewind(self) -> None:
-        """Takes effect in a later `poll`, once nothing is being published and the publisher is settled; till then `poll`
-        returns None. Committed offsets read earlier could be those from before a commit whose answer was lost: its
-        records would be done twice."""
+        """Takes effect in a later `poll`, once nothing is being published and the publisher is settled; until then
+        `poll` returns None. Committed offsets read earlier could be those from before a commit whose answer was lost:
+        its records would be done twice."""
         self._reading += 1
         self._rewinding = True
         self._held.clear()

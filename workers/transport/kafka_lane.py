@@ -81,8 +81,8 @@ class Lane:
 def force_close(producer: KafkaProducer) -> None:
     """Stop the producer's thread without a flush.
 
-    Reaches into the client: `close(timeout=0)` raises in its flush before it forces anything, and `__del__` and the exit
-    handler would try that flush again.
+    Reaches into the client: `close(timeout=0)` raises in its flush before it forces anything, and `__del__` and the
+    exit handler would try that flush again.
     """
     try:
         if producer._closed:

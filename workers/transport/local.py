@@ -49,7 +49,7 @@ class EmbeddedServices:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=end_with_parent if sys.platform == "linux" else None,
             )
         services = cls(f"127.0.0.1:{kafka_port}", f"redis://127.0.0.1:{redis_port}/0", process)
         try:
@@ -87,8 +87,8 @@ def find_program() -> str:
             found = str(binary)
     if found is None:
         raise ConfigurationError(
-            "the embedded Kafka and Redis are not installed: `pip install 'enrich-workers[local]'`, or name your own with "
-            "kafka.bootstrap_servers and cache.redis_url"
+            "the embedded Kafka and Redis are not installed: `pip install 'enrich-workers[local]'`, or name your own "
+            "with kafka.bootstrap_servers and cache.redis_url"
         )
     return found
 

@@ -33,7 +33,7 @@ class Fault(Enum):
 
 @dataclass(slots=True)
 class MemoryLog:
-    """Topics, committed offsets of one group, and its members. Outlives the transports, as a broker outlives workers."""
+    """Topics, committed offsets of one group, and its members. Outlives transports, as a broker outlives workers."""
 
     partitions: int = 3
     topics: dict[Partition, list[IncomingRecord]] = field(default_factory=lambda: defaultdict(list))

@@ -1,0 +1,67 @@
+"""Session fixtures: the services that were found, started on first use. Helpers live in importable modules."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.services import Source, find_kafka, find_redis
+from workers.settings import KafkaSettings
+
+FOUND: dict[str, Source | None] = {}
+
+
+def found(service: str) -> Source | None:
+    if service not in FOUND:
+        FOUND[service] = find_kafka() if service == "kafka" else find_redis()
+    return FOUND[service]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python 3.0 reads its message definitions with functions that Python 3.11 and 3.12 call deprecated.
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+def pytest_report_header() -> str:
+    names = {service: source.name if (source := found(service)) else "none" for service in ("kafka", "redis")}
+    return f"services: kafka from {names['kafka']}, redis from {names['redis']}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    kafka, redis = found("kafka"), found("redis")
+    for item in items:
+        if item.get_closest_marker("kafka") and kafka is None:
+            item.add_marker(pytest.mark.skip(reason="no broker was found, see tests/services.py"))
+        if item.get_closest_marker("apache") and (kafka is None or kafka.embedded):
+            item.add_marker(pytest.mark.skip(reason="needs Apache Kafka itself, see tests/services.py"))
+        if item.get_closest_marker("redis") and redis is None:
+            item.add_marker(pytest.mark.skip(reason="no Redis was found, see tests/services.py"))
+
+
+def running(service: str, factory: pytest.TempPathFactory) -> Iterator[str]:
+    source = found(service)
+    if source is None:
+        pytest.skip(f"no {service} was found, see tests/services.py")
+    with ExitStack() as stack:
+        yield source.start(stack, factory.mktemp(service))
+
+
+@pytest.fixture(scope="session")
+def bootstrap_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from running("kafka", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from running("redis", tmp_path_factory)
+
+
+@pytest.fixture
+def kafka_settings(bootstrap_servers: str) -> KafkaSettings:
+    """Settings with topics and a group of their own; the topics exist, with three partitions."""
+    from tests.transport.topics import kafka_settings_for  # not above: importing kafka needs the filter below
+
+    return kafka_settings_for(bootstrap_servers, name=uuid.uuid4().hex[:12])

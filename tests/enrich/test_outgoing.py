@@ -1,0 +1,75 @@
+"""Output records: topic, key, headers, size, and that a consumer with the schemas alone can read them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import orjson
+
+from schemas import DeadLetter, EnrichedDocument, FailedStep
+from tests.fakes.pipelines import incoming, oracle_pipeline, payload
+from workers.enrich.outcome import Enriched, Failed, Failure, Tombstone
+from workers.enrich.outgoing import Outgoing
+from workers.transport.base import IncomingRecord
+
+OUTGOING = Outgoing("enriched", "dead", max_record_bytes=100_000, max_payload_bytes=50, worker="w1")
+HEADERS = (("traceparent", b"00-ab-cd-01"), ("Content-Type", b"text/plain"), ("enrich-run", b"forged"), ("empty", None))
+FAILURE = Failure(FailedStep.VALIDATE, "invalid_json", "not JSON: line 1 column 2")
+
+
+def enriched(record: IncomingRecord) -> Enriched:
+    with oracle_pipeline() as pipeline:
+        [outcome] = pipeline.enrich([record])
+    assert isinstance(outcome, Enriched)
+    return outcome
+
+
+def test_key_and_trace_headers_are_kept_and_ours_are_set() -> None:
+    record = incoming(payload("Anna met Bert."), key=b"the key", headers=HEADERS[:1] + HEADERS[2:])
+    out = OUTGOING.record(enriched(record))
+    assert (out.topic, out.key) == ("enriched", b"the key")
+    headers = dict(out.headers)
+    assert headers["traceparent"] == b"00-ab-cd-01"
+    assert headers["content-type"] == b"application/json"
+    assert orjson.loads(headers["enrich-run"] or b"")["worker"] == "w1"
+    assert len(out.headers) == len(headers)  # the forged header is gone
+    assert EnrichedDocument.model_validate_json(out.value or b"").id == "d"
+
+
+def test_a_dead_letter_holds_reason_origin_and_bytes() -> None:
+    record = incoming(b"\xff\x00{", key=b"\x01", offset=7, headers=HEADERS)
+    out = OUTGOING.record(Failed(record, FAILURE))
+    letter = DeadLetter.model_validate_json(out.value or b"")
+    assert (out.topic, letter.code, letter.origin.offset) == ("dead", "invalid_json", 7)
+    assert base64.b64decode(letter.payload.data or "") == record.value
+    assert [(h.name, h.value and base64.b64decode(h.value)) for h in letter.headers] == list(HEADERS)
+
+
+def test_bytes_above_the_limit_are_left_out_and_can_be_told_by_digest() -> None:
+    letter = DeadLetter.model_validate_json(OUTGOING.record(Failed(incoming(b"x" * 51), FAILURE)).value or b"")
+    assert (letter.payload.data, letter.payload.size_bytes) == (None, 51)
+    whole = DeadLetter.model_validate_json(OUTGOING.record(Failed(incoming(b"x" * 50), FAILURE)).value or b"")
+    assert whole.payload.data == "x" * 50
+    assert whole.payload.sha256 != letter.payload.sha256
+
+
+def test_a_tombstone_has_the_key_and_no_value() -> None:
+    out = OUTGOING.record(Tombstone(incoming(None, key=b"gone")))
+    assert (out.topic, out.key, out.value) == ("enriched", b"gone", None)
+
+
+def test_a_record_too_large_goes_without_its_text_and_says_so() -> None:
+    outcome = enriched(incoming(payload("Anna met Bert. " * 200)))
+    size = len(OUTGOING.record(outcome).value or b"")
+    out = replace(OUTGOING, max_record_bytes=size - 1).record(outcome)
+    record = EnrichedDocument.model_validate_json(out.value or b"")
+    assert record.text is None
+    assert [warning.code for warning in record.warnings][-1] == "text_left_out"
+    assert record.entities == outcome.document.entities
+
+
+def test_a_record_too_large_even_then_is_a_dead_letter() -> None:
+    out = replace(OUTGOING, max_record_bytes=10).record(enriched(incoming(payload("Anna met Bert."))))
+    letter = DeadLetter.model_validate_json(out.value or b"")
+    assert (out.topic, letter.stage, letter.code) == ("dead", FailedStep.PUBLISH, "result_too_large")
