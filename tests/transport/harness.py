@@ -96,6 +96,7 @@ class KafkaHarness:
 
     def close(self) -> None:
         self.script.offsets_may_go.set()
+        self.script.producers_may_start.set()
         for transport in self.members:
             transport.close(timeout_s=5.0)
 

@@ -27,9 +27,9 @@ def run(
 ) -> None:
     """Enrich FILE: one record a line, in order; what cannot be enriched becomes a dead letter with its reason."""
     from workers.compose import file_worker
-    from workers.telemetry.logs import set_up_logging
+    from workers.telemetry.logs import configure_logging
 
-    set_up_logging()
+    configure_logging()
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),

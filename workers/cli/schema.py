@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from schemas import generate
+from schemas.generate import check as drifted_files
+from schemas.generate import write
 from workers.errors import ConfigurationError
 
 
@@ -17,7 +18,7 @@ def schema(
 ) -> None:
     """Write the JSON Schemas of the records and the AsyncAPI document of the topics."""
     if not check:
-        generate.write(out)
+        write(out)
         typer.echo(f"written to {out}")
-    elif drifted := generate.check(out):
-        raise ConfigurationError(f"{', '.join(str(file) for file in drifted)} drifted: run `enrich schema --out {out}`")
+    elif drifted := drifted_files(out):
+        raise ConfigurationError(f"{', '.join(drifted)} drifted: run `enrich schema --out {out}`")

@@ -16,9 +16,9 @@ ALL = ("kafka", "epoch", "limits", "window", "model", "batch", "cache", "stages"
 def worker(*, settings: Settings) -> None:
     """Enrich documents from the input topic until SIGTERM; a second one stops at once, still exactly once."""
     from workers.compose import kafka_worker
-    from workers.telemetry.logs import set_up_logging
+    from workers.telemetry.logs import configure_logging
 
-    set_up_logging()
+    configure_logging()
     with kafka_worker(settings) as running:
         stopping = False
 

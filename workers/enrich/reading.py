@@ -9,7 +9,7 @@ from typing import Protocol
 from schemas import Document, FailedStep, Language
 from workers.enrich.outcome import Failed, Failure, Tombstone
 from workers.settings import WindowSettings
-from workers.text.language import Detected, detect_language, readable_by
+from workers.text.language import UNDETERMINED, Detected, detect_language, readable_by
 from workers.text.pieces import TextTokens, Window
 from workers.text.sentences import split_sentences
 from workers.text.windows import cut_windows
@@ -56,7 +56,7 @@ class Reader:
 
     def begin(self, item: Accepted) -> Reading | Failed:
         """The language; the windows are still to come."""
-        given = item.document.language
+        given = item.document.language if item.document.language != UNDETERMINED else None
         try:
             detected = Detected(given, 1.0) if given else detect_language(item.document.text)
             language = Language(code=detected.code, score=min(detected.score, 1.0), given=given is not None)

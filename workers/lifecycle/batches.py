@@ -1,4 +1,4 @@
-"""Examples become batches of tensors, the same ones for the same seed. The frozen lower layers are read once and kept."""
+"""Examples become batches of tensors, the same ones for the same seed. The frozen layers are read once and kept."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from workers.lifecycle.examples import Example
 from workers.models.encoder import BranchedEncoder, attention_mask
 from workers.models.heads import PairBatch
 from workers.models.pairs import Mentions, Pairs
-from workers.models.prepared import Collated, collate
+from workers.models.prepared import collate
 from workers.models.readout import pair_batch, place
 from workers.models.shapes import WordShape
 
-_CASED = torch.tensor([shape in (WordShape.LOWER, WordShape.CAPITAL, WordShape.CAPS, WordShape.MIXED) for shape in WordShape])
+_CASED = torch.tensor(
+    [shape in (WordShape.LOWER, WordShape.CAPITAL, WordShape.CAPS, WordShape.MIXED) for shape in WordShape]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def _joined(examples: Sequence[Example]) -> tuple[Mentions, Pairs]:
 
 
 def recased(shapes: Tensor, share: float, rng: random.Random) -> Tensor:
-    """Some windows as if they were written in one case: half of them lower, half capitals. The trunk never sees case."""
+    """Some windows as if written in one case: half of them lower, half capitals. The trunk never sees case."""
     shapes = shapes.clone()
     for row in range(len(shapes)):
         if rng.random() < share:
@@ -115,9 +117,5 @@ def epoch_batches(
 ) -> Iterator[TrainingBatch]:
     for numbers in by_area(examples, batch_tokens, rng):
         chosen = [examples[number] for number in numbers]
-        shapes = torch.from_numpy(_shapes(collate([example.window for example in chosen])))
+        shapes = torch.from_numpy(collate([example.window for example in chosen]).shapes)
         yield make_batch(chosen, kept[numbers], recased(shapes, recase, rng))
-
-
-def _shapes(batch: Collated) -> np.typing.NDArray[np.int64]:
-    return batch.shapes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ class Example:
     pairs: Pairs
     targets: Flags  # [P, relation types]
     known: Flags  # [P, relation types] false where the data set does not say
+    clusters: Array  # [E] which thing of the text a mention is of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def cut(labelled: Labelled, lengths: Callable[[int, int], int], limit: int) -> I
     """Token ranges of whole sentences that have at most `limit` subwords; a longer sentence stands alone."""
     bounds = [*labelled.sentence_starts, len(labelled.tokens)]
     first = bounds[0]
-    for here, after in zip(bounds[1:], bounds[2:], strict=False):
+    for here, after in itertools.pairwise(bounds):
         if lengths(first, after) > limit:
             yield first, here
             first = here
@@ -116,16 +118,19 @@ class ExampleMaker:
         possible = possible_tags(known_spans, len(window.word_firsts), self._tags)
         for start, end in zip(spans.starts[spans.types < 0], spans.ends[spans.types < 0], strict=True):
             possible[start:end, [0, *_tags_for("MISC")]] = True
-        if self._relations is None or not labelled.facts and labelled.annotated is None:
+        if self._relations is None or (not labelled.facts and labelled.annotated is None):
             pairs = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         else:
             pairs = neighbouring(mentions.rows, neighbours=12)
         targets, known = self._relation_targets(labelled, [owners[k] for k in kept], mentions, pairs)
         if possible.all() and not known.any():
             return None  # it teaches nothing
-        return Example(self._source, window, possible, mentions, pairs, targets, known)
+        clusters = np.array([labelled.mentions[owners[number]].cluster for number in kept], dtype=np.int64)
+        return Example(self._source, window, possible, mentions, pairs, targets, known, clusters)
 
-    def _word_spans(self, window: PreparedWindow, excerpt: Excerpt, labelled: Labelled) -> tuple[TaggedSpans, list[int]]:
+    def _word_spans(
+        self, window: PreparedWindow, excerpt: Excerpt, labelled: Labelled
+    ) -> tuple[TaggedSpans, list[int]]:
         """Mentions as spans of the model's words, those that overlap an earlier one left out; type -1 is AMBIGUOUS."""
         rows: list[tuple[int, int, int, int]] = []
         for start, end, mention, number in excerpt.places:
@@ -168,7 +173,7 @@ class ExampleMaker:
         for number, (head, tail) in enumerate(zip(pairs.heads.tolist(), pairs.tails.tolist(), strict=True)):
             by_clusters.setdefault((clusters[head], clusters[tail]), []).append(number)
         apart = np.abs(mentions.firsts[pairs.heads] - mentions.firsts[pairs.tails])
-        for head, tail, name, near in self._facts(labelled):
+        for head, tail, name, near in facts_of(labelled, self._relations):
             rows = by_clusters.get((head, tail), [])
             relation = RELATION_NUMBERS[name]
             known[rows, relation] &= targets[rows, relation]
@@ -186,19 +191,19 @@ class ExampleMaker:
         names = {self._relations.direct.get(name) or self._relations.inverse.get(name) for name in theirs}
         return [RELATION_NUMBERS[name] for name in names if name is not None]
 
-    def _facts(self, labelled: Labelled) -> Iterator[tuple[int, int, str, bool]]:
-        """Head cluster, tail cluster, our relation, and whether it is only near to one of ours."""
-        assert self._relations is not None
-        for fact in labelled.facts:
-            head, tail = labelled.mentions[fact.head].cluster, labelled.mentions[fact.tail].cluster
-            if (name := self._relations.near.get(fact.type)) is not None:
-                yield head, tail, name, True
-            if (name := self._relations.direct.get(fact.type)) is not None:
-                yield head, tail, name, False
-                if name in SYMMETRIC:
-                    yield tail, head, name, False
-            if (name := self._relations.inverse.get(fact.type)) is not None:
+
+def facts_of(labelled: Labelled, scheme: RelationScheme) -> Iterator[tuple[int, int, str, bool]]:
+    """Head cluster, tail cluster, our relation, and whether it is only near to one of ours."""
+    for fact in labelled.facts:
+        head, tail = labelled.mentions[fact.head].cluster, labelled.mentions[fact.tail].cluster
+        if (name := scheme.near.get(fact.type)) is not None:
+            yield head, tail, name, True
+        if (name := scheme.direct.get(fact.type)) is not None:
+            yield head, tail, name, False
+            if name in SYMMETRIC:
                 yield tail, head, name, False
+        if (name := scheme.inverse.get(fact.type)) is not None:
+            yield tail, head, name, False
 
 
 def possible_tags(spans: TaggedSpans, words: int, scheme: TagScheme) -> Flags:

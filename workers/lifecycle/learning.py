@@ -56,12 +56,10 @@ def learn(
     step = 0
     for epoch in range(recipe.epochs):
         sums = [0.0, 0.0]
-        batches = epoch_batches(
-            examples, kept, batch_tokens=recipe.batch_tokens, recase=recipe.recase, rng=rng
-        )
+        batches = epoch_batches(examples, kept, batch_tokens=recipe.batch_tokens, recase=recipe.recase, rng=rng)
         for number, batch in enumerate(batches, start=1):
             entity, relation = losses(encoder, heads, batch, dropout=recipe.dropout, dtype=dtype)
-            (entity + recipe.relation_weight * relation).backward()
+            torch.autograd.backward(entity + recipe.relation_weight * relation)
             torch.nn.utils.clip_grad_norm_([*encoder.parameters(), *heads.parameters()], 1.0)
             optimizer.step()
             schedule.step()
@@ -91,16 +89,10 @@ def _areas(examples: Sequence[Example], recipe: TrainSettings) -> list[int]:
     counts: dict[int, int] = {}
     for example in examples:
         counts[example.window.area] = counts.get(example.window.area, 0) + 1
-    return [
-        area
-        for area, count in counts.items()
-        for _ in range(0, count, max(1, recipe.batch_tokens // area))
-    ]
+    return [area for area, count in counts.items() for _ in range(0, count, max(1, recipe.batch_tokens // area))]
 
 
-def _optimizer(
-    encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings, steps: int
-) -> tuple[AdamW, LambdaLR]:
+def _optimizer(encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings, steps: int) -> tuple[AdamW, LambdaLR]:
     """AdamW without decay for biases, norms and embeddings; rates rise, then fall to zero in a straight line."""
     tuned = list(encoder.tuned.parameters())
     trained_heads = [p for module in (heads.entities, heads.relations) for p in module.parameters()]
@@ -114,5 +106,5 @@ def _optimizer(
     def rate(step: int) -> float:
         return min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
 
-    optimizer = AdamW(groups)
+    optimizer = AdamW(groups, fused=True)
     return optimizer, LambdaLR(optimizer, rate)

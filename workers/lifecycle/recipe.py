@@ -1,4 +1,4 @@
-"""What a training run is made of: its settings, and which files teach what. Only sets that allow weights to be shared."""
+"""What a training run is made of: its settings, and which files teach what. Only sets that let weights be shared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from workers.errors import ConfigurationError
 from workers.lifecycle.data import Labelled, read_related, read_tagged
@@ -22,10 +22,12 @@ class TrainSettings(FrozenSettings):
 
     name: str = Field("enrich-minilm-en", description="name in the receipts")
     seed: int = Field(7, description="of the order of the data, the cuts and the heads' first weights")
-    epochs: PositiveInt = Field(6, description="passes over the data")
-    batch_tokens: PositiveInt = Field(2_048, description="padded tokens of a step")
-    encoder_rate: PositiveFloat = Field(1.5e-4, description="learning rate of the tuned layers")
-    heads_rate: PositiveFloat = Field(1e-3, description="learning rate of heads and word shapes, which start from nothing")
+    epochs: PositiveInt = Field(4, description="passes over the data")
+    batch_tokens: PositiveInt = Field(4_096, description="padded tokens of a step")
+    encoder_rate: PositiveFloat = Field(2.5e-4, description="learning rate of the tuned layers")
+    heads_rate: PositiveFloat = Field(
+        1.5e-3, description="learning rate of heads and word shapes, which start from nothing"
+    )
     warm_up: PositiveFloat = Field(0.06, lt=1, description="part of the steps in which the rates rise")
     weight_decay: NonNegativeFloat = Field(0.01, description="AdamW")
     dropout: float = Field(0.1, ge=0, lt=1, description="of hidden states before the heads")
@@ -35,6 +37,7 @@ class TrainSettings(FrozenSettings):
     single_share: float = Field(0.4, ge=0, le=1, description="part of sentences that stay alone; the rest are joined")
     cuts: PositiveInt = Field(2, description="times each document with relations is cut, each time elsewhere")
     heldout_documents: PositiveInt = Field(60, description="documents with relations kept for choosing thresholds")
+    threads: NonNegativeInt = Field(0, description="threads of one operation; 1 where others use the cores too, 0: all")
     limit: PositiveInt | None = Field(None, description="texts per data set; for a quick try")
     precision: str = Field("auto", pattern="^(auto|fp32|bf16)$", description="of the passes; the weights stay fp32")
 
@@ -48,7 +51,11 @@ def read_recipe(path: Path | None) -> TrainSettings:
     except OSError as error:
         raise ConfigurationError(f"cannot read {path} ({error.strerror}): correct the path") from error
     except (yaml.YAMLError, ValidationError) as error:
-        first = str(error.errors()[0]["loc"]) + " " + error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not YAML"
+        first = (
+            str(error.errors()[0]["loc"]) + " " + error.errors()[0]["msg"]
+            if isinstance(error, ValidationError)
+            else "not YAML"
+        )
         raise ConfigurationError(f"{path}: {first}: see workers/lifecycle/recipe.py for what there is") from error
 
 
@@ -73,7 +80,12 @@ TRAINING = (
     Source("wnut17.train", "ner/wnut17.train.jsonl", "WNUT-17 (Derczynski et al. 2017), CC BY 4.0"),
     *_CROSSNER,
     Source("redocred.dev", "relations/redocred.dev.jsonl", "Re-DocRED (Tan et al. 2022), MIT; text Wikipedia", True),
-    Source("knowledgenet.train", "relations/knowledgenet.train.jsonl", "KnowledgeNet (Mesquita et al. 2019), CC BY-SA 4.0", True),
+    Source(
+        "knowledgenet.train",
+        "relations/knowledgenet.train.jsonl",
+        "KnowledgeNet (Mesquita et al. 2019), CC BY-SA 4.0",
+        True,
+    ),
     Source("fewrel.val_wiki", "relations/fewrel.val_wiki.jsonl", "FewRel (Han et al. 2018), MIT; text Wikipedia", True),
 )
 

@@ -1,4 +1,4 @@
-"""What is stored beside a model's weights: sizes, types, thresholds, digests, and how it was made. Reads and checks it."""
+"""What is stored beside a model's weights: sizes, types, thresholds, digests, how it was made. Reads and checks it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ModelConfig(FrozenSettings):
     temperature: PositiveFloat = 0.05  # softmax(cosine / temperature) are the labels' probabilities
     label_text: str = "{description}"  # what of a label is embedded; {name} and {description} are filled in
     training: TrainingRecord | None = None
-    scores: dict[str, float] = {}  # measured on splits that were never trained on
+    scores: dict[str, float] = Field(default_factory=dict)  # measured on splits that were never trained on
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -84,8 +84,8 @@ def read_config(folder: Path) -> ModelConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
-            f"model {folder}: {CONFIG_FILE} is not a model of this version ({where}: {first['msg']}): make it again with "
-            "`enrich train`"
+            f"model {folder}: {CONFIG_FILE} is not a model of this version ({where}: {first['msg']}): make it "
+            "again with `enrich train`"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A model folder: heads, tuned layers and configuration. Opens one with its trunk, checked by digest, and writes one."""
+"""A model folder: heads, tuned layers, configuration. Opens one with its trunk, checked by digest, and writes one."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def open_model(settings: ModelSettings) -> LoadedModel:
     """Raises ConfigurationError, one line, for a file that is missing, damaged or another than expected."""
     folder = find_model(settings.name)
     config = read_config(folder)
-    trunk = find_trunk(
-        settings.trunk, weights_sha256=config.trunk_sha256, tokenizer_sha256=config.tokenizer_sha256
-    )
+    trunk = find_trunk(settings.trunk, weights_sha256=config.trunk_sha256, tokenizer_sha256=config.tokenizer_sha256)
     stored = _tensors(read_checked(folder / HEADS_FILE, config.heads_sha256), str(folder / HEADS_FILE))
     model = blank_model(config, trunk)
     both = nn.ModuleDict({"encoder": model.encoder, "heads": model.heads})
     missing, unexpected = both.load_state_dict({name: tensor.float() for name, tensor in stored.items()}, strict=False)
     if unexpected or not all(name.startswith("encoder.") and not _is_trained(name) for name in missing):
-        raise ConfigurationError(f"{folder / HEADS_FILE} does not fit its configuration: make it again with `enrich train`")
+        raise ConfigurationError(
+            f"{folder / HEADS_FILE} does not fit its configuration: make it again with `enrich train`"
+        )
     return model
 
 
@@ -80,7 +80,9 @@ def _is_trained(name: str) -> bool:
 
 def _tensors(data: bytes, what: str) -> dict[str, Tensor]:
     try:
-        return {name: tensor.to(torch.float32) if tensor.is_floating_point() else tensor
-                for name, tensor in safetensors.torch.load(data).items()}
+        return {
+            name: tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+            for name, tensor in safetensors.torch.load(data).items()
+        }
     except SafetensorError as error:
         raise ConfigurationError(f"{what} is not a safetensors file: replace it") from error

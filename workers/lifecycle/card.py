@@ -1,0 +1,109 @@
+"""Writes the model card: what the weights are, what they learned from, what they score, what they cannot do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workers.lifecycle.recipe import TRAINING, TrainSettings
+from workers.models.config import ModelConfig
+
+CARD_FILE = "MODEL_CARD.md"
+
+_OTHERS = (
+    ("SciTLDR-A train (Cachola et al. 2020), Apache-2.0", "salience of sentences"),
+    (
+        "GUM train (Zeldes 2017), annotations CC BY 4.0; only texts of the genres academic, court (CC BY 4.0), news, "
+        "interview (CC BY 2.5), bio, voyage (CC BY-SA 3.0)",
+        "salience of sentences",
+    ),
+    (
+        "KnowledgeNet dev (Mesquita et al. 2019), CC BY-SA 4.0; Re-DocRED documents held out of training",
+        "thresholds of relations",
+    ),
+    ("CLINC150 dev (Larson et al. 2019), CC BY 3.0", "temperature of labels"),
+)
+
+_LIMITS = """\
+* English only. Documents in other languages get no entities or relations worth reading.
+* One sentence or two of context decide: a relation whose ends are in different windows is not found, and only pairs of
+  entities with at most {neighbours} mentions between them are asked about.
+* Relations were learned mostly from Wikipedia articles and biographies; on other texts expect less. What a document
+  states about a thing is reported for its nearest pair of mentions; a fact is not a proof that it holds in the world.
+* Pronouns are not entities. Nested entities are flat: the longest or most common reading is given.
+* DATE and NUMBER were learned from Wikipedia articles alone. MISC is a mixed bag: works, events, products, awards.
+* Labels are zero-shot: cosine of the window with the label's description. A vague description gives vague labels.
+* The data carries the biases of Wikipedia, the web and Twitter in English, names from other cultures included.
+"""
+
+
+def write_card(folder: Path, config: ModelConfig, recipe: TrainSettings) -> None:
+    (folder / CARD_FILE).write_text(render(config, recipe), encoding="utf-8")
+
+
+def render(config: ModelConfig, recipe: TrainSettings) -> str:
+    record = config.training
+    windows = record.windows if record else {}
+    data = [f"| {source.name} | {source.attribution} | {windows.get(source.name, 0)} |" for source in TRAINING]
+    others = [f"| {name} | {use} |" for name, use in _OTHERS]
+    scores = [f"| {name} | {value} |" for name, value in config.scores.items()]
+    relations = [
+        f"| {r.name} | {', '.join(r.heads)} | {', '.join(r.tails)} | {r.threshold} |" for r in config.relation_types
+    ]
+    lines = [
+        f"# {config.name}",
+        "",
+        "One encoder pass gives entities, relations, zero-shot labels and the salience of sentences. The trunk is",
+        f"all-MiniLM-L6-v2 (Apache-2.0, SHA-256 `{config.trunk_sha256}`), which is not stored here. Its lower",
+        f"{config.encoder.shared_layers} layers are shared; labels and summaries read its own upper layers, entities",
+        "and relations a tuned copy of them that also sees how words are written (the trunk reads lower case only).",
+        f"This folder holds that copy and the heads (`heads.safetensors`, fp16, SHA-256 `{config.heads_sha256}`).",
+        "",
+        "Some of the data below is share-alike: who passes the weights on passes on this card and its sources.",
+        "",
+        "## Learned from",
+        "",
+        "| data set | source and licence | windows |",
+        "|---|---|---|",
+        *data,
+        "",
+        "| also used | for |",
+        "|---|---|",
+        *others,
+        "",
+        "No test split and no set with an unknown or research-only licence was trained on.",
+        "",
+        "## Scores",
+        "",
+        "In percent, printed by `workers/lifecycle/evaluate.py` at the end of the run that made this model, on splits",
+        "that were never trained on. Entities are strict: type and both ends, at the default `min_score`. Relations are",
+        "facts of the whole document, of the types below; what only shows across windows counts as missed.",
+        "",
+        "| measure | score |",
+        "|---|---|",
+        *scores,
+        "",
+        "## What it says",
+        "",
+        f"Entities: {', '.join(config.entity_types)}. Relations, with the thresholds chosen on held-out documents:",
+        "",
+        "| relation | from | to | threshold |",
+        "|---|---|---|---|",
+        *relations,
+        "",
+        f"Labels: any; probabilities are softmax(cosine / {config.temperature}).",
+        "",
+        "## Limits",
+        "",
+        _LIMITS.format(neighbours=config.heads.neighbours),
+        "## How to make it again",
+        "",
+        "```",
+        "enrich train --data DATA --out FOLDER",
+        "```",
+        "",
+        f"Seed {recipe.seed}, {recipe.epochs} epochs, torch {record.torch if record else '?'}; learning "
+        f"took {(record.seconds if record else 0) / 60:.0f} minutes. Other hardware, thread counts and versions round",
+        "differently: expect the scores again to within a point, not the same bits.",
+        "",
+    ]
+    return "\n".join(lines)
