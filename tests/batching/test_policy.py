@@ -112,6 +112,13 @@ def test_a_full_batch_goes_before_an_older_partial_one_while_nobody_waited_too_l
     assert choose_bucket([partial, full], limit=limit, now_s=0.006, max_wait_s=MAX_WAIT_S) == partial
 
 
+def test_of_several_full_batches_the_one_with_the_oldest_item_goes_first() -> None:
+    older = Bucket(area=8, count=4, oldest_number=0, oldest_since_s=0.0)
+    younger = Bucket(area=256, count=4, oldest_number=1, oldest_since_s=0.0)
+    limit = BatchLimit(max_items=4, max_padded_tokens=8_192)
+    assert choose_bucket([younger, older], limit=limit, now_s=0.0, max_wait_s=MAX_WAIT_S) == older
+
+
 def test_without_a_full_batch_the_most_tokens_go_first() -> None:
     few = Bucket(area=8, count=3, oldest_number=0, oldest_since_s=0.0)
     many = Bucket(area=256, count=1, oldest_number=1, oldest_since_s=0.0)

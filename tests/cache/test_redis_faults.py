@@ -9,11 +9,11 @@ import pytest
 from pydantic import SecretStr
 
 from tests.fakes.clock import FakeClock
-from tests.fakes.redis_faults import Fault, FaultyRedis
+from tests.fakes.redis_faults import WRITES_ONLY, Fault, FaultyRedis
 from workers.cache.redis import RedisCache
 from workers.settings import CacheSettings
 
-FAILING = [fault for fault in Fault if fault not in {Fault.NONE, Fault.OOM, Fault.READONLY}]
+FAILING = [fault for fault in Fault if fault is not Fault.NONE and fault not in WRITES_ONLY]
 RESET_S = 5.0
 SECRET_TEXT = "text of a document"
 
@@ -113,9 +113,42 @@ def test_a_large_question_is_asked_in_pieces(server: FaultyRedis, cache: RedisCa
     assert server.asked == [512, 512, 76]
 
 
-@pytest.mark.parametrize("fault", [Fault.OOM, Fault.READONLY])
+def test_a_slow_redis_costs_a_large_question_one_time_out_at_most(
+    server: FaultyRedis, cache: RedisCache, clock: FakeClock
+) -> None:
+    server.on_ask = lambda: clock.advance(0.06)  # of 0.1 s allowed
+    cache.get_many([f"name {number}" for number in range(5_000)])
+    assert server.asked == [512, 512]
+
+
+@pytest.mark.parametrize("fault", [Fault.OTHER_TYPE, Fault.TOO_FEW])
+def test_a_connection_that_answers_another_question_is_not_used_again(
+    fault: Fault, server: FaultyRedis, cache: RedisCache
+) -> None:
+    warm(cache)
+    connections = server.connections
+    server.fault = fault
+    assert cache.get_many(["known"]) == {}
+    server.fault = Fault.NONE
+    assert cache.get_many(["known"]) == {"known": SECRET_TEXT.encode()}
+    assert server.connections == connections + 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault.OOM, "OutOfMemoryError"),
+        (Fault.READONLY, "ReadOnlyError"),
+        (Fault.MISCONF, "ResponseError MISCONF"),
+    ],
+)
 def test_a_redis_that_takes_no_writes_is_still_read(
-    fault: Fault, server: FaultyRedis, cache: RedisCache, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    fault: Fault,
+    kind: str,
+    server: FaultyRedis,
+    cache: RedisCache,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     warm(cache)
     server.fault = fault
@@ -126,8 +159,7 @@ def test_a_redis_that_takes_no_writes_is_still_read(
     assert cache.status().available
     assert (cache.status().errors, cache.status().dropped) == (3, 5)
     assert [record.getMessage() for record in caplog.records if "off" in record.getMessage()] == [
-        "cache writes are off, tried again every 5 s, results are computed instead: "
-        + ("ReadOnlyError" if fault is Fault.READONLY else "OutOfMemoryError")
+        f"cache writes are off, tried again every 5 s, results are computed instead: {kind}"
     ]
     server.fault = Fault.NONE
     clock.advance(RESET_S)

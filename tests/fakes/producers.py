@@ -41,7 +41,7 @@ class ScriptedProducer(KafkaProducer):  # type: ignore[misc]  # the client has n
 
     def __init__(self, script: FaultScript, **options: object) -> None:
         self.script = script
-        super().__init__(kafka_client=lambda **client: LossyClient(script, **client), **options)
+        super().__init__(**options | {"kafka_client": lambda **client: LossyClient(script, **client)})
         if script.unstoppable:
             self._sender.force_close = lambda: None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from types import TracebackType
 
@@ -22,6 +22,7 @@ class Fault(Enum):
     TOO_FEW = auto()  # one value fewer than asked for
     OOM = auto()  # writes are refused, reads work
     READONLY = auto()  # likewise
+    MISCONF = auto()  # likewise
     LOADING = auto()
     NOAUTH = auto()
 
@@ -29,10 +30,11 @@ class Fault(Enum):
 REFUSALS = {
     Fault.OOM: b"-OOM command not allowed when used memory > 'maxmemory'.\r\n",
     Fault.READONLY: b"-READONLY You can't write against a read only replica.\r\n",
+    Fault.MISCONF: b"-MISCONF Redis is configured to save RDB snapshots\r\n",
     Fault.LOADING: b"-LOADING Redis is loading the dataset in memory\r\n",
     Fault.NOAUTH: b"-NOAUTH Authentication required.\r\n",
 }
-WRITES_ONLY = {Fault.OOM, Fault.READONLY}
+WRITES_ONLY = {Fault.OOM, Fault.READONLY, Fault.MISCONF}
 
 
 class FaultyRedis:
@@ -43,6 +45,7 @@ class FaultyRedis:
         self.slow_s = slow_s
         self.values: dict[bytes, bytes] = {}
         self.asked: list[int] = []  # names in each MGET
+        self.on_ask: Callable[[], None] = lambda: None  # called for every MGET
         self.connections = 0
         self.closing = threading.Event()
         owner = self
@@ -90,6 +93,7 @@ class FaultyRedis:
             return None if self.fault is Fault.HANG_UP else self._after_fault(b"+OK\r\n", write=False)
         if name.upper() == b"MGET":
             self.asked.append(len(arguments))
+            self.on_ask()
             values = [self.values.get(key) for key in arguments]
             if self.fault is Fault.TOO_FEW:
                 values.pop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from tests.fakes.texts import any_text
 from workers.models.store import find_trunk
@@ -17,6 +17,7 @@ def slices(text: str, tokens: TextTokens) -> list[str]:
     return [text[start:end] for start, end in zip(tokens.starts.tolist(), tokens.ends.tolist(), strict=True)]
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_tokens_are_slices_of_the_text_in_order(text: str) -> None:
     (tokens,) = TOKENIZER.cut([text])
@@ -26,6 +27,7 @@ def test_tokens_are_slices_of_the_text_in_order(text: str) -> None:
     assert all(tokens.words[1:] >= tokens.words[:-1])
 
 
+@settings(deadline=None)
 @given(any_text)
 def test_no_letter_or_digit_of_a_plain_text_is_without_token(text: str) -> None:
     (tokens,) = TOKENIZER.cut([text])
@@ -40,7 +42,7 @@ def test_no_letter_or_digit_of_a_plain_text_is_without_token(text: str) -> None:
     [
         ("Die Mu\u0308he", ["Die", "Mu", "he"]),
         ("中文 ok", ["中", "文", "ok"]),
-        ("a\x00b\x85c", ["a", "b", "c"]),
+        ("a\x00b c", ["a\x00b", "c"]),
         ("👩 Berlin 🇩🇪 x", ["👩", "Berlin", "🇩", "🇪", "x"]),
         ("\ud800 Rome", ["\ud800", "Rome"]),
         ("one\u2028two", ["one", "two"]),

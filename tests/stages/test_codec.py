@@ -111,6 +111,11 @@ def test_content_that_no_stage_makes_is_a_miss(stage: StageName, body: bytes) ->
     assert decode_result(stage, HEADER.pack(TAGS[stage], len(body)) + body) is None
 
 
+def test_content_of_another_stage_is_a_miss_even_if_it_would_read_as_the_one_asked_for() -> None:
+    assert decode_result(StageName.ENTITIES, HEADER.pack(TAGS[StageName.ENTITIES], 2) + b"[]") is not None
+    assert decode_result(StageName.ENTITIES, HEADER.pack(TAGS[StageName.RELATIONS], 2) + b"[]") is None
+
+
 def test_the_oracles_answers_survive() -> None:
     for stage, result in answer_of("Ada met Bob.", sentences=2).items():
         assert decode_result(stage, encode_result(result)) == result

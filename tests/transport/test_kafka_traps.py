@@ -1,7 +1,7 @@
 """The five traps of kafka-python 3.0.12's transactions and groups, and the rule that keeps this transport out of each.
 
-For each: what the client does as it comes (a canary: if it fails, a newer client has mended it and our rule may go), and
-what the transport does, with its rule and without. Docs: docs/decisions, "Transactions with kafka-python".
+For each: what the client does as it comes (a canary: if it fails, a newer client has mended it and our rule may go),
+and what the transport does, with its rule and without. Docs: docs/decisions, "Transactions with kafka-python".
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def consumer(kafka_settings: KafkaSettings) -> Iterator[KafkaConsumer]:
         isolation_level="read_committed",
         auto_offset_reset="earliest",
     )
-    wait_until(lambda: made.poll(timeout_ms=200) is not None and made.assignment() or None, "an assignment")
+    wait_until(lambda: (made.poll(timeout_ms=200) is not None and made.assignment()) or None, "an assignment")
     yield made
     made.close(autocommit=False)
 
@@ -122,7 +122,7 @@ def test_rule_1_a_refused_epoch_s_offsets_are_never_committed(
     assert consumer.committed(TopicPartition(topic, 0)) == leaked
 
 
-# Trap 2: a transactional request is dropped when its coordinator goes away at the wrong moment; the caller waits for ever.
+# Trap 2: a transactional request is dropped when its coordinator goes away at the wrong moment; its caller hangs.
 
 
 def test_canary_2_the_client_hangs_in_a_commit_whose_request_was_dropped(kafka_settings: KafkaSettings) -> None:
@@ -184,7 +184,8 @@ class LosesItsMembership(KafkaTransport):
 
 def test_rule_3_what_was_read_without_a_membership_is_read_again_and_not_published(harness: KafkaHarness) -> None:
     harness.put(*[(b"key", b"%d" % number, ()) for number in range(20)])
-    transport = harness.started(LosesItsMembership(harness.settings, make_producer=harness.script.make))
+    transport = LosesItsMembership(harness.settings, make_producer=harness.script.make)
+    harness.started(transport)
     epoch = next_epoch(transport)
     assert transport.losses == 1
     assert epoch.records[0].offset == 0  # not where the first poll had ended

@@ -99,6 +99,8 @@ def demo() -> None:
             produce(kafka, [edited_report(samples)])
             receive(len(samples) + 1)
             spent_s = time.monotonic() - started_s
+        if said := _tail(Path(folder) / "worker.log"):
+            console.print(f"the worker said: {said}", markup=False)
     report(console, seen, sent=len(samples) + 1, rate=len(samples) / spent_s)
 
 
@@ -131,6 +133,7 @@ def worker_process(kafka: KafkaSettings, redis_url: str, log: Path) -> Iterator[
         "ENRICH_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "ENRICH_CACHE__KIND": "redis",
         "ENRICH_CACHE__REDIS_URL": redis_url,
+        "ENRICH_CACHE__TIMEOUT_MS": "1000",  # broker, Redis, worker and reader share this machine
     }
     command = [sys.executable, "-m", "workers.cli.main", "worker"]
     with log.open("wb") as output:

@@ -53,11 +53,13 @@ def open_model(settings: ModelSettings) -> LoadedModel:
     stored = _tensors(read_checked(folder / HEADS_FILE, config.heads_sha256), str(folder / HEADS_FILE))
     model = blank_model(config, trunk)
     both = nn.ModuleDict({"encoder": model.encoder, "heads": model.heads})
-    missing, unexpected = both.load_state_dict({name: tensor.float() for name, tensor in stored.items()}, strict=False)
-    if unexpected or not all(name.startswith("encoder.") and not _is_trained(name) for name in missing):
+    state = both.state_dict()
+    expected = {name: tuple(tensor.shape) for name, tensor in state.items() if _is_trained(name)}
+    if expected != {name: tuple(tensor.shape) for name, tensor in stored.items()}:
         raise ConfigurationError(
             f"{folder / HEADS_FILE} does not fit its configuration: make it again with `enrich train`"
         )
+    both.load_state_dict({name: stored.get(name, tensor) for name, tensor in state.items()})
     return model
 
 

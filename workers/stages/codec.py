@@ -58,7 +58,7 @@ def decode_result(stage: StageName, data: bytes) -> StageResult | None:
         if end > len(data):
             return None
         return _DECODERS[stage](orjson.loads(data[HEADER.size : end]), data[end:])
-    except (struct.error, ValueError, TypeError, OverflowError):
+    except (struct.error, ValueError, TypeError):
         return None
 
 

@@ -24,7 +24,7 @@ from workers.errors import ConfigurationError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, OutgoingRecord, Partition
 from workers.transport.kafka_admin import missing_topics
-from workers.transport.kafka_client import connection_options, kafka_errors, transactional_id
+from workers.transport.kafka_client import connection_options, kafka_errors, open_client, transactional_id
 from workers.transport.kafka_membership import (
     KafkaClaim,
     Tenures,
@@ -86,7 +86,8 @@ class KafkaTransport:
             )
         self._publisher.start(timeout_s=settings.connect_timeout_ms / 1000)
         with kafka_errors("connecting"):
-            self._consumer = self._make_consumer(
+            self._consumer = open_client(
+                self._make_consumer,
                 **connection_options(settings, role="consumer"),
                 group_id=settings.group_id,
                 group_instance_id=settings.group_instance_id,

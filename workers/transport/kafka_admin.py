@@ -15,7 +15,7 @@ from kafka import errors as kafka
 from workers.errors import ConfigurationError, DependencyError
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord, OutgoingRecord
-from workers.transport.kafka_client import connection_options, kafka_errors
+from workers.transport.kafka_client import connection_options, kafka_errors, open_client
 from workers.transport.kafka_records import NullableValues, incoming_record, send
 
 UNKNOWN_TOPIC = 3
@@ -25,7 +25,7 @@ TOPIC_DENIED = 29
 @contextmanager
 def admin_client(settings: KafkaSettings) -> Iterator[KafkaAdminClient]:
     with kafka_errors(f"reaching Kafka at {settings.bootstrap_servers}"):
-        client = KafkaAdminClient(**connection_options(settings, role="admin"))
+        client = open_client(KafkaAdminClient, **connection_options(settings, role="admin"))
     try:
         yield client
     finally:
@@ -71,7 +71,8 @@ def create_topics(settings: KafkaSettings, topics: Sequence[str], *, partitions:
 def produce(settings: KafkaSettings, records: Iterable[OutgoingRecord]) -> int:
     """Write plain records, acknowledged by all replicas; the partition follows from the key. Returns their number."""
     with kafka_errors("producing"):
-        producer = KafkaProducer(
+        producer = open_client(
+            KafkaProducer,
             **connection_options(settings, role="source"),
             acks="all",
             linger_ms=5,
@@ -94,7 +95,8 @@ def read_all(settings: KafkaSettings, topics: Sequence[str], *, timeout_s: float
     Raises DependencyError if that cannot be read within `timeout_s`. Records of a transaction still open are not there.
     """
     with kafka_errors("reading"):
-        consumer = KafkaConsumer(
+        consumer = open_client(
+            KafkaConsumer,
             **connection_options(settings, role="reader"),
             isolation_level="read_committed",
             enable_auto_commit=False,

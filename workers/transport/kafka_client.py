@@ -9,15 +9,19 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar, cast
 
 from kafka import TopicPartition
 from kafka import errors as kafka
+from kafka.net.compat import KafkaNetClient
 
 from workers.errors import ConfigurationError, DependencyError, EnrichError
 from workers.settings import KafkaSettings
 from workers.transport.base import Partition
+
+Opened = TypeVar("Opened")
 
 RECONNECT_BACKOFF_MAX_MS = 1_000  # the client's 30 s would leave a worker idle long after its broker is back
 DENIED = (kafka.AuthorizationError, kafka.SaslAuthenticationFailedError)
@@ -42,6 +46,24 @@ def connection_options(settings: KafkaSettings, *, role: str) -> dict[str, objec
         options["sasl_plain_username"] = settings.sasl_username
         options["sasl_plain_password"] = settings.sasl_password.get_secret_value()
     return options
+
+
+def open_client(make: Callable[..., Opened], **options: object) -> Opened:
+    """A consumer, producer or admin client; if it cannot be made, the sockets it opened are closed. The client leaves them
+    and a thread behind, which adds up while a broker is away and every try fails."""
+    opened: list[KafkaNetClient] = []
+    make_network = cast(Callable[..., KafkaNetClient], options.pop("kafka_client", KafkaNetClient))
+
+    def keep(**network: object) -> KafkaNetClient:
+        opened.append(make_network(**network))
+        return opened[-1]
+
+    try:
+        return make(**options, kafka_client=keep)
+    except BaseException:
+        for network in opened:
+            network.close()
+        raise
 
 
 def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
@@ -94,6 +116,10 @@ def translated(error: Exception, operation: str) -> EnrichError:
     reason = f"{operation}: {error or type(error).__name__}"
     if isinstance(error, kafka.FencedInstanceIdError):
         return ConfigurationError(f"{reason}: another worker has the same kafka.group_instance_id: give each its own")
+    if isinstance(error, kafka.InvalidSessionTimeoutError):
+        return ConfigurationError(
+            f"{reason}: the broker does not allow this kafka.session_timeout_ms: 6 to 1800 s usually"
+        )
     if isinstance(error, DENIED):
         return ConfigurationError(f"{reason}: grant this user the right, or correct kafka.sasl_*")
     if isinstance(error, UNUSABLE):

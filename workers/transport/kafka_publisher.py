@@ -21,7 +21,7 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from workers.errors import ConfigurationError, DependencyError, EnrichError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import OutgoingRecord, Partition
-from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition
+from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition, open_client
 from workers.transport.kafka_lane import Lane
 from workers.transport.kafka_records import NullableValues, send
 
@@ -164,7 +164,8 @@ class KafkaPublisher:
     def _new_producer(self) -> KafkaProducer:
         settings = self._settings
         request_timeout_ms = min(settings.request_timeout_ms, settings.publish_deadline_ms)
-        return self._make_producer(
+        return open_client(
+            self._make_producer,
             **connection_options(settings, role="producer") | {"request_timeout_ms": request_timeout_ms},
             transactional_id=self._transactional_id,
             transaction_timeout_ms=settings.transaction_timeout_ms,

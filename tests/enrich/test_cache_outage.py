@@ -1,0 +1,66 @@
+"""Guarantee 4: the cache can only make things faster. The packaged model, the samples, and a Redis that dies."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from workers.cli.demo import sample_records
+from workers.compose import AnyModel, load_default_model, open_pipeline
+from workers.enrich.outgoing import Outgoing
+from workers.settings import CacheSettings, Settings
+from workers.transport.base import IncomingRecord, Partition
+from workers.transport.local import EmbeddedServices
+
+OUTGOING = Outgoing("enriched", "dead", max_record_bytes=1_000_000, max_payload_bytes=100_000, worker="w")
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def model() -> AnyModel:
+    return load_default_model(Settings())
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[EmbeddedServices]:
+    with EmbeddedServices.start(tmp_path) as running:
+        yield running
+
+
+def records() -> list[IncomingRecord]:
+    samples = sample_records()
+    return [IncomingRecord(Partition("documents", 0), n, 0, s.key, s.value) for n, s in enumerate(samples)]
+
+
+def values(model: AnyModel, cache: CacheSettings, before_epoch: Callable[[int], None]) -> list[bytes | None]:
+    """The values of the output records, read in several epochs."""
+    todo: Sequence[IncomingRecord] = records()
+    size = -(-len(todo) // EPOCHS)
+    made: list[bytes | None] = []
+    with open_pipeline(Settings(cache=cache), model) as pipeline:
+        for number in range(EPOCHS):
+            before_epoch(number)
+            outcomes = pipeline.enrich(todo[number * size : (number + 1) * size])
+            made += [record.value for record in OUTGOING.records(outcomes)]
+    return made
+
+
+@pytest.mark.timeout(300)
+def test_a_redis_that_dies_on_the_way_changes_no_byte(model: AnyModel, services: EmbeddedServices) -> None:
+    def nothing(number: int) -> None: ...
+
+    def kill(number: int) -> None:
+        if number == 2:
+            services.process.send_signal(signal.SIGKILL)
+            services.process.wait()
+
+    redis = CacheSettings.model_validate({"kind": "redis", "redis_url": services.redis_url, "timeout_ms": 1_000})
+    without = values(model, CacheSettings(), nothing)
+    cold = values(model, redis, nothing)
+    dying = values(model, redis, kill)  # the first half from the cache, the rest without
+    assert len(without) == len(records())
+    assert cold == without
+    assert dying == without

@@ -1,0 +1,183 @@
+"""Kafka's own cases: what stops a start, what a rebalance takes away, what a broker refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from kafka import errors as kafka
+
+from tests.transport.harness import LIMITS, KafkaHarness, next_epoch, pass_all_through, publish, wait_until
+from workers.errors import ConfigurationError, DependencyError, PublishFailed
+from workers.settings import KafkaSettings
+from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
+from workers.transport.kafka import KafkaTransport
+from workers.transport.kafka_admin import create_topics, missing_topics, reachable
+from workers.transport.kafka_client import connection_options, transactional_id, translated
+from workers.transport.local import free_port
+
+
+@pytest.fixture
+def harness(kafka_settings: KafkaSettings) -> Iterator[KafkaHarness]:
+    made = KafkaHarness(kafka_settings)
+    yield made
+    made.close()
+
+
+@pytest.mark.kafka
+def test_a_missing_topic_stops_the_start_and_is_named_with_the_command_that_makes_it(
+    kafka_settings: KafkaSettings,
+) -> None:
+    settings = kafka_settings.model_copy(update={"dead_topic": f"{kafka_settings.dead_topic}-missing"})
+    with pytest.raises(ConfigurationError, match=rf"--create --topic {settings.dead_topic} "):
+        KafkaTransport(settings).start()
+
+
+def test_no_broker_stops_the_start_within_the_connect_time_out() -> None:
+    settings = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}", connect_timeout_ms=300)
+    assert not reachable(settings)
+    with pytest.raises(DependencyError, match="reaching Kafka at 127"):
+        KafkaTransport(settings).start()
+
+
+@pytest.mark.kafka
+def test_topics_are_made_once_and_again_means_nothing(kafka_settings: KafkaSettings) -> None:
+    topic = f"{kafka_settings.input_topic}-new"
+    assert reachable(kafka_settings)
+    assert missing_topics(kafka_settings, [topic, kafka_settings.input_topic]) == (topic,)
+    create_topics(kafka_settings, [topic], partitions=2)
+    create_topics(kafka_settings, [topic], partitions=2)
+    assert missing_topics(kafka_settings, [topic]) == ()
+
+
+@pytest.mark.kafka
+def test_a_record_the_broker_refuses_fails_its_epoch_and_shows_nothing(harness: KafkaHarness) -> None:
+    harness.put((b"key", b"value", ()))
+    transport = harness.member()
+    epoch = next_epoch(transport)
+    topic = harness.settings.enriched_topic
+    records = [OutgoingRecord(topic, b"key", b"small"), OutgoingRecord("not-there", b"key", b"value")]
+    assert isinstance(transport.publish(epoch, records).exception(20.0), PublishFailed)
+    assert harness.came_out() == []
+    transport.rewind()
+    pass_all_through(harness, [transport], count=1)
+
+
+@pytest.mark.kafka
+def test_after_a_rebalance_only_epochs_whose_partitions_stayed_are_published(harness: KafkaHarness) -> None:
+    harness.put(*[(b"key-%d" % number, b"%d" % number, ()) for number in range(30)])
+    first = harness.member()
+    assert isinstance(first, KafkaTransport)
+    epochs: dict[int, Epoch] = {}
+    while len(epochs) < 3:  # one of each partition, none of two
+        epoch = next_epoch(first, EpochLimits(1, 1_000))
+        epochs.setdefault(epoch.records[0].partition.number, epoch)
+    generation = first._membership(first._connected()).generation_id
+    second = harness.member()
+
+    def kept() -> set[int] | None:
+        for member in (first, second):
+            member.poll(LIMITS, timeout_s=0.02, accept=False)
+        numbers = {partition.partition for partition in first._connected().assignment()}
+        settled = first._membership(first._connected())
+        return numbers if len(numbers) < 3 and settled.state == "<stable>" else None
+
+    stayed = wait_until(kept, "the second member to take over")
+    assert first._membership(first._connected()).generation_id > generation
+    for number in sorted(stayed):
+        assert publish(harness, first, epochs[number]) is None
+    for number in sorted(epochs.keys() - stayed):
+        assert "taken away" in str(publish(harness, first, epochs[number]))
+
+
+@pytest.mark.kafka
+@pytest.mark.apache
+def test_latest_starts_at_the_end_and_a_failure_does_not_move_the_start(harness: KafkaHarness) -> None:
+    harness.put((b"key", b"before", ()))
+    harness.settings = harness.settings.model_copy(update={"start_at": "latest"})
+    transport = harness.member()
+    assert isinstance(transport, KafkaTransport)
+
+    def placed() -> bool | None:
+        transport.poll(LIMITS, timeout_s=0.02, accept=True)
+        consumer = transport._connected()
+        assigned = consumer.assignment()
+        return (bool(assigned) and all(consumer.position(partition) is not None for partition in assigned)) or None
+
+    wait_until(placed, "a place to start")
+    harness.put((b"key", b"after", ()))
+    harness.fail_next_publish()
+    first = next_epoch(transport)
+    assert isinstance(publish(harness, transport, first), PublishFailed)
+    transport.rewind()
+    pass_all_through(harness, [transport], count=1)
+    assert [record.value for record in harness.came_out()] == [b"after"]
+
+
+@pytest.mark.kafka
+@pytest.mark.apache
+def test_a_restart_with_the_same_instance_id_ends_what_the_killed_worker_left_open(harness: KafkaHarness) -> None:
+    harness.settings = harness.settings.model_copy(update={"group_instance_id": "worker-0"})
+    harness.put((b"key", b"value", ()))
+    killed = harness.member()
+    assert isinstance(killed, KafkaTransport)
+    epoch = next_epoch(killed)
+    killed._publisher._lane.call(lambda producer: producer.begin_transaction(), timeout_s=5.0)  # type: ignore[union-attr]
+    record = OutgoingRecord(harness.settings.enriched_topic, b"key", b"never seen")
+    killed._publisher._lane.call(  # type: ignore[union-attr]
+        lambda producer: producer.send(record.topic, key=record.key, value=record.value).get(5.0), timeout_s=6.0
+    )
+    successor = harness.member()
+    pass_all_through(harness, [successor], count=1)
+    # Were the open transaction still there, nothing behind it would be visible until its time-out of 10 s.
+    assert [record.value for record in harness.came_out()] == [epoch.records[0].value]
+
+
+def test_a_transactional_id_is_the_instance_s_or_never_used_twice() -> None:
+    static = KafkaSettings(group_instance_id="pod-3", group_id="g", transactional_id_prefix="p")
+    assert transactional_id(static) == "p-g-pod-3"
+    dynamic = KafkaSettings()
+    assert transactional_id(dynamic) != transactional_id(dynamic)
+
+
+def test_security_settings_reach_the_client_and_the_password_is_not_in_their_text() -> None:
+    settings = KafkaSettings(
+        bootstrap_servers="a:1, b:2",
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="user",
+        sasl_password="secret",
+        ssl_check_hostname=False,
+    )
+    options = connection_options(settings, role="consumer")
+    assert options["bootstrap_servers"] == ["a:1", "b:2"]
+    assert options["sasl_plain_password"] == "secret"
+    assert options["ssl_context"].check_hostname is False  # type: ignore[attr-defined]
+    assert "secret" not in repr(settings)
+
+
+def test_a_bad_certificate_is_a_matter_of_configuration(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    path.write_text("not a certificate")
+    with pytest.raises(ConfigurationError, match="ssl_ca_file"):
+        connection_options(KafkaSettings(security_protocol="SSL", ssl_ca_file=path), role="consumer")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (kafka.GroupAuthorizationFailedError("g"), ConfigurationError),
+        (kafka.TransactionalIdAuthorizationFailedError(), ConfigurationError),
+        (kafka.SaslAuthenticationFailedError(), ConfigurationError),
+        (kafka.FencedInstanceIdError(), ConfigurationError),
+        (kafka.InvalidSessionTimeoutError(), ConfigurationError),
+        (kafka.KafkaTimeoutError(), DependencyError),
+        (kafka.NotCoordinatorError(), DependencyError),
+        (OSError("reset"), DependencyError),
+        (RuntimeError("who knows"), DependencyError),
+    ],
+)
+def test_what_a_person_must_change_is_configuration_and_everything_else_is_tried_again(
+    error: Exception, kind: type[Exception]
+) -> None:
+    assert type(translated(error, "polling")) is kind
