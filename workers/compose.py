@@ -122,8 +122,8 @@ def file_worker(
         yield worker
 
 
-def reachable_redis(settings: CacheSettings) -> str:
+def ping_redis(settings: CacheSettings) -> None:
     """Raises CacheDown if Redis does not answer."""
     from workers.cache.redis import ping
 
-    return ping(settings)
+    ping(settings)

@@ -1,7 +1,7 @@
 """Where the values of `workers.settings` come from: a YAML file, the environment, the command line; later wins.
 
-The only module that reads the environment. An option that nobody declared is an error wherever it stands: a typo that is
-ignored is a default in disguise.
+The only module that reads the environment. An option that nobody declared is an error wherever it stands: a typo that
+is ignored is a default in disguise.
 """
 
 from __future__ import annotations

@@ -147,8 +147,8 @@ class WindowSettings(FrozenSettings):
     def overlap_fits(self) -> Self:
         if self.overlap_tokens * 2 > self.max_tokens:
             raise ValueError(
-                f"window.overlap_tokens={self.overlap_tokens} is more than half of window.max_tokens={self.max_tokens}: "
-                "lower the first or raise the second"
+                f"window.overlap_tokens={self.overlap_tokens} is more than half of window.max_tokens="
+                f"{self.max_tokens}: lower the first or raise the second"
             )
         return self
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.chaos.tail import Tail
 from tests.chaos.verdict import Verdict, document, judge
 from workers.settings import KafkaSettings
 from workers.transport.kafka_admin import create_topics, produce, read_all
+from workers.transport.kafka_reader import Poll, committed_reader
 
 KEYS = 200
 ECHO_WORKER = f"{sys.executable} -m tests.chaos.echo_worker"
@@ -96,6 +96,22 @@ class Fleet:
                 process.wait()
 
 
+@dataclass(slots=True)
+class Visible:
+    """Counts what an exact reader has seen so far."""
+
+    poll: Poll
+    count: int = 0
+
+    def wait_for(self, count: int, fleet: Fleet) -> None:
+        """A loss shows as patience running out; the verdict says how much of it."""
+        deadline_s = time.monotonic() + fleet.plan.patience_s
+        while self.count < count and time.monotonic() < deadline_s:
+            self.count += len(self.poll(0.3))
+            if died := fleet.died():
+                raise RuntimeError(f"workers {died} ended by themselves: see the logs in {fleet.folder}")
+
+
 def chaos_settings(bootstrap_servers: str, name: str) -> KafkaSettings:
     """Time-outs as short as brokers allow, so that a freeze is over soon and so is what a kill leaves open."""
     return KafkaSettings(
@@ -122,29 +138,21 @@ def run(plan: Plan, settings: KafkaSettings, folder: Path, *, say: Callable[[str
     chance.shuffle(faults)
     happened: list[str] = []
     fleet = Fleet(plan, settings, folder)
-    tail = Tail(settings, outputs)
-    started_s = time.monotonic()
-    try:
-        for slot in range(plan.workers):
-            fleet.start(slot)
-        for number, fault in enumerate(faults, 1):
-            # Half of the work is left after the last fault, so that there is something to get wrong.
-            wait_for(fleet, tail, plan.documents * number // (2 * len(faults) + 1), patience_s=plan.patience_s)
-            slot = chance.randrange(plan.workers)
-            say(f"{time.monotonic() - started_s:6.1f} s  {fault} worker {slot}")
-            happened.append(f"{fault} {slot}")
-            fleet.kill(slot) if fault == "kill" else fleet.freeze(slot)
-        wait_for(fleet, tail, plan.documents, patience_s=plan.patience_s)
-        seconds = time.monotonic() - started_s
-    finally:
-        tail.close()
-        fleet.stop()
+    with committed_reader(settings, outputs) as poll:
+        visible = Visible(poll)
+        started_s = time.monotonic()
+        try:
+            for slot in range(plan.workers):
+                fleet.start(slot)
+            for number, fault in enumerate(faults, 1):
+                # Half of the work is left after the last fault, so that there is something to get wrong.
+                visible.wait_for(plan.documents * number // (2 * len(faults) + 1), fleet)
+                slot = chance.randrange(plan.workers)
+                say(f"{time.monotonic() - started_s:6.1f} s  {fault} worker {slot}")
+                happened.append(f"{fault} {slot}")
+                fleet.kill(slot) if fault == "kill" else fleet.freeze(slot)
+            visible.wait_for(plan.documents, fleet)
+            seconds = time.monotonic() - started_s
+        finally:
+            fleet.stop()
     return Report(judge(read_all(settings, outputs, timeout_s=120.0), sent=plan.documents), seconds, happened)
-
-
-def wait_for(fleet: Fleet, tail: Tail, count: int, *, patience_s: float) -> None:
-    """Until `count` records are visible. A loss shows as patience running out; the verdict says how many."""
-    deadline_s = time.monotonic() + patience_s
-    while tail.count() < count and time.monotonic() < deadline_s:
-        if died := fleet.died():
-            raise RuntimeError(f"workers {died} ended by themselves: see the logs in {fleet.folder}")

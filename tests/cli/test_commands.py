@@ -82,8 +82,12 @@ def test_run_gives_a_record_a_line_in_order_and_a_dead_letter_for_each_bad_one(t
     source.write_bytes(b"\n".join([*good[:3], *bad, *good[3:]]))
     done = enrich("run", str(source), "-o", str(tmp_path / "out.jsonl"))
     assert done.returncode == 0, done.stderr.decode()
-    records = [EnrichedDocument.model_validate_json(line) for line in (tmp_path / "out.jsonl").open("rb")]
-    letters = [DeadLetter.model_validate_json(line) for line in (tmp_path / "out.dead.jsonl").open("rb")]
+    records = [
+        EnrichedDocument.model_validate_json(line) for line in (tmp_path / "out.jsonl").read_bytes().split(b"\n")[:-1]
+    ]
+    letters = [
+        DeadLetter.model_validate_json(line) for line in (tmp_path / "out.dead.jsonl").read_bytes().split(b"\n")[:-1]
+    ]
     assert [record.id for record in records] == [orjson.loads(line)["id"] for line in good]
     assert [letter.origin.offset for letter in letters] == [3, 4]
     assert all(r.text is not None and r.text[e.start : e.end] == e.text for r in records for e in r.entities)

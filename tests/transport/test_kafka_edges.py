@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +17,6 @@ from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import create_topics, missing_topics, reachable
 from workers.transport.kafka_client import connection_options, transactional_id, translated
-from workers.transport.local import free_port
 
 
 @pytest.fixture
@@ -33,11 +35,15 @@ def test_a_missing_topic_stops_the_start_and_is_named_with_the_command_that_make
         KafkaTransport(settings).start()
 
 
-def test_no_broker_stops_the_start_within_the_connect_time_out() -> None:
-    settings = KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}", connect_timeout_ms=300)
-    assert not reachable(settings)
-    with pytest.raises(DependencyError, match="reaching Kafka at 127"):
-        KafkaTransport(settings).start()
+def test_a_silent_broker_stops_the_start_within_the_connect_time_out_and_leaves_nothing_behind() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        servers = f"127.0.0.1:{silent.getsockname()[1]}"
+        settings = KafkaSettings(bootstrap_servers=servers, connect_timeout_ms=300)
+        assert not reachable(settings)
+        with pytest.raises(DependencyError, match="reaching Kafka at 127"):
+            KafkaTransport(settings).start()
+    gc.collect()  # a socket left open would be found here
+    assert not [thread.name for thread in threading.enumerate() if "kafka" in thread.name.lower()]
 
 
 @pytest.mark.kafka

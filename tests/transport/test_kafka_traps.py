@@ -1,7 +1,7 @@
-"""The five traps of kafka-python 3.0.12's transactions and groups, and the rule that keeps this transport out of each.
+"""The six traps of kafka-python 3.0.12's transactions and groups, and the rule that keeps this transport out of each.
 
 For each: what the client does as it comes (a canary: if it fails, a newer client has mended it and our rule may go),
-and what the transport does, with its rule and without. Docs: docs/decisions, "Transactions with kafka-python".
+and what the transport does, with its rule and without. See docs/decisions/0004.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.transport.harness import (
 from workers.errors import PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport import kafka as kafka_transport
-from workers.transport.base import Partition
+from workers.transport.base import EpochLimits, Partition
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_client import connection_options
 from workers.transport.kafka_lane import force_close
@@ -304,3 +304,38 @@ def test_a_transaction_that_commits_late_is_fenced_before_its_records_are_read_a
     wait_until(lambda: settled.settled or None, "a producer")
     assert publish(harness, transport, again) is None
     assert len(harness.came_out()) == 5 * times
+
+
+# Trap 6: a membership lost while the client is rejoining already is not told to the listener, and positions stay.
+
+
+def lose_membership_unheard(transport: KafkaTransport) -> None:
+    coordinator = transport._connected()._coordinator
+    coordinator.rejoining = True  # what it is after a join that failed
+    coordinator.maybe_leave_group()
+
+
+@pytest.mark.parametrize("with_rule", [True, False])
+def test_rule_6_after_a_loss_that_nobody_told_it_starts_where_the_other_owner_ended(
+    harness: KafkaHarness, monkeypatch: pytest.MonkeyPatch, with_rule: bool
+) -> None:
+    if not with_rule:  # and so the canary: with a mended client this one starts at 6 too, and the rule may go
+        monkeypatch.setattr(KafkaTransport, "_still_the_same_member", lambda self, membership: True)
+    harness.put(*[(b"key", b"%d" % number, ()) for number in range(8)])
+    transport = harness.member()
+    assert isinstance(transport, KafkaTransport)
+    first = next_epoch(transport, EpochLimits(4, 1_000))
+    assert publish(harness, transport, first) is None
+    transport.poll(LIMITS, timeout_s=0.0, accept=False)
+    lose_membership_unheard(transport)
+    (source,) = (TopicPartition(partition.topic, partition.number) for partition in first.next_offsets)
+    other_owner_commits(harness.settings, source, 6)
+    assert next_epoch(transport).records[0].value == (b"6" if with_rule else b"4")
+
+
+def other_owner_commits(settings: KafkaSettings, partition: TopicPartition, number: int) -> None:
+    producer = plain_producer(settings)
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction({partition: offset(number)}, ConsumerGroupMetadata(settings.group_id))
+    producer.commit_transaction()
+    force_close(producer)

@@ -136,6 +136,16 @@ class RedisCache:
             self._unwritten += count
 
 
+def ping(settings: CacheSettings) -> None:
+    """Raises CacheDown if Redis does not answer: for the check before a start, where failing open would hide it."""
+    client = _connect(settings)
+    try:
+        with redis_errors():
+            client.ping()
+    finally:
+        client.close()
+
+
 class _Guard:
     """A breaker that counts, and tells the log once when it opens and once when it closes."""
 

@@ -25,7 +25,7 @@ def with_settings(*sections: str) -> Callable[[Command], Command]:
     declared = [option for option in options() if option.path[0] in sections]
 
     def decorate(command: Command) -> Command:
-        own = [p for p in inspect.signature(command).parameters.values() if p.name != "settings"]
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
         config = inspect.Parameter(
             "config",
             inspect.Parameter.KEYWORD_ONLY,

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Protocol
 
 from schemas.base import StageName
-from workers.batching.answers import AnswerBatch, ModelFailed
+from workers.batching.answers import AnswerBatch, BatcherStats, ModelFailed
 from workers.cache.base import ResultCache
 from workers.cache.keys import KeyMaker
 from workers.stages.codec import decode_result, encode_result
@@ -84,6 +84,8 @@ class Batches(Protocol):
     """A batcher, as far as it is needed here."""
 
     def answer(self, windows: Sequence[Window]) -> AnswerBatch: ...
+
+    def stats(self) -> BatcherStats: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Exactly once rests on three things kept here: an epoch carries the membership it was read under, nothing is published
 that was read before a failure, and after a failure the committed offsets are read only once they are settled. Why the
-client needs help with each: docs/decisions, "Transactions with kafka-python".
+client needs help with each: docs/decisions/0004-transactions-with-kafka-python.md.
 """
 
 from __future__ import annotations

@@ -49,8 +49,10 @@ def connection_options(settings: KafkaSettings, *, role: str) -> dict[str, objec
 
 
 def open_client(make: Callable[..., Opened], **options: object) -> Opened:
-    """A consumer, producer or admin client; if it cannot be made, the sockets it opened are closed. The client leaves them
-    and a thread behind, which adds up while a broker is away and every try fails."""
+    """A consumer, producer or admin client; if it cannot be made, what it opened is closed.
+
+    The client leaves sockets and a thread behind, which adds up while a broker is away and every try fails.
+    """
     opened: list[KafkaNetClient] = []
     make_network = cast(Callable[..., KafkaNetClient], options.pop("kafka_client", KafkaNetClient))
 
