@@ -10,6 +10,11 @@ from pydantic import Field
 from schemas.base import FrozenRecord
 from schemas.enriched import Origin
 
+# Headers of an input record that `enrich dead-letters replay` sent back.
+REPLAY_HEADER = "enrich-replay"  # position of the dead letter, `topic/partition/offset`
+ATTEMPT_HEADER = "enrich-attempt"  # which try this is, as decimal digits
+MAX_ATTEMPT = 999_999  # anybody may write the header: more is not believed
+
 
 class FailedStep(StrEnum):
     """The step of the pipeline that refused the record."""
@@ -45,7 +50,7 @@ class DeadLetter(FrozenRecord):
     stage: FailedStep
     code: str = Field(description="What is wrong, for machines, e.g. `invalid_json`, `text_too_long`")
     detail: str = Field(description="What is wrong, for people, with the limit that was passed")
-    attempts: int = Field(ge=1)
+    attempts: int = Field(ge=1, description="How often it was tried, those before a replay included")
     origin: Origin
     timestamp_ms: int | None = Field(description="Kafka timestamp of the input record, ms since 1970 UTC")
     key: str | None = Field(description="Key of the input record in base64")

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workers.errors import ConfigurationError
+from workers.settings import KafkaSettings
 from workers.transport.local import EmbeddedServices, find_program, free_port, wait_for_port
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
@@ -124,7 +126,6 @@ def redis_image() -> str:
 
 def start_kafka_container(stack: ExitStack, folder: Path) -> str:
     from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
     port = free_port()  # the broker must know its outside address before it starts
     container = DockerContainer(kafka_image()).with_bind_ports(9092, port)
@@ -144,8 +145,22 @@ def start_kafka_container(stack: ExitStack, folder: Path) -> str:
         "GROUP_MIN_SESSION_TIMEOUT_MS": "2000",
     }.items():
         container.with_env(f"KAFKA_{name}", value)
-    stack.enter_context(container.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(90)))
-    return f"{container.get_container_host_ip()}:{port}"
+    stack.enter_context(container)
+    address = f"{container.get_container_host_ip()}:{port}"
+    wait_for_broker(address)
+    return address
+
+
+def wait_for_broker(address: str) -> None:
+    """Asks the broker instead of reading its log: images differ in what they log."""
+    from workers.transport.kafka_admin import reachable  # not above: importing kafka warns, see tests/conftest.py
+
+    settings = KafkaSettings(bootstrap_servers=address, connect_timeout_ms=2_000)
+    deadline_s = time.monotonic() + 90
+    while not reachable(settings):
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"the broker at {address} does not answer")
+        time.sleep(0.5)
 
 
 def start_redis_container(stack: ExitStack, folder: Path) -> str:

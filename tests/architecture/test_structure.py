@@ -31,6 +31,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.cache": ({"schemas", "workers.text.pieces"}, {"redis", "orjson"}),
     "workers.transport": ({"schemas", "workers.telemetry"}, {"kafka", "orjson"}),
+    "workers.deadletters": ({"schemas", "workers.transport"}, {"pydantic", "orjson"}),
     "workers.enrich": (
         {
             "schemas",

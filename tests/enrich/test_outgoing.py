@@ -6,6 +6,7 @@ import base64
 from dataclasses import replace
 
 import orjson
+import pytest
 
 from schemas import DeadLetter, EnrichedDocument, FailedStep
 from tests.fakes.pipelines import incoming, oracle_pipeline, payload
@@ -73,3 +74,25 @@ def test_a_record_too_large_even_then_is_a_dead_letter() -> None:
     out = replace(OUTGOING, max_record_bytes=10).record(enriched(incoming(payload("Anna met Bert."))))
     letter = DeadLetter.model_validate_json(out.value or b"")
     assert (out.topic, letter.stage, letter.code) == ("dead", FailedStep.PUBLISH, "result_too_large")
+
+
+@pytest.mark.parametrize(
+    ("marks", "attempts"),
+    [
+        ((), 2),
+        ((b"2",), 3),
+        ((b"7", b"3"), 4),  # the last one counts
+        ((b"0",), 2),
+        ((b"-4",), 2),
+        ((b"1e9",), 2),
+        ((b"\xd9\xa2",), 2),
+        ((b"9" * 5_000,), 2),  # Python refuses to read such a number
+        ((None,), 2),
+    ],
+)
+def test_attempts_go_on_where_a_replay_says_and_no_mark_is_believed_blindly(
+    marks: tuple[bytes | None, ...], attempts: int
+) -> None:
+    record = incoming(b"{", headers=tuple(("Enrich-Attempt", mark) for mark in marks))
+    letter = DeadLetter.model_validate_json(OUTGOING.dead(record, replace(FAILURE, attempts=2)).value or b"")
+    assert letter.attempts == attempts

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import safetensors.torch
 import torch
 
+from schemas.base import StageName
 from workers.models.config import EncoderShape, HeadShape, ModelConfig, RelationType
 from workers.models.folder import LoadedModel, blank_model, save_model
 from workers.models.shared import SharedEncoderModel
 from workers.models.store import TrunkFiles, find_trunk
 from workers.settings import ModelSettings
+from workers.stages.results import StageResult
 from workers.text.pieces import Window
+
+torch.set_num_threads(1)  # two threads wait for each other on a busy machine: 20 times slower for models this small
 
 WIDTH, INNER, LAYERS = 32, 48, 4
 ENTITY_TYPES = ("PER", "LOC")
@@ -101,9 +104,9 @@ def window_of(model: SharedEncoderModel, text: str, sentences: tuple[tuple[int, 
     return Window(text, 0, sentences if sentences is not None else ((0, len(text)),), tokens)
 
 
-def answers(model: SharedEncoderModel, texts: list[str]) -> list[Mapping[object, object]]:
+def answers(model: SharedEncoderModel, texts: list[str]) -> list[dict[StageName, StageResult]]:
     """Each text alone."""
-    found: list[Mapping[object, object]] = []
+    found: list[dict[StageName, StageResult]] = []
     for text in texts:
         batch = model.prepare([window_of(model, text)])
         found += [dict(answer) for answer in model.decode(model.forward(batch), batch)]

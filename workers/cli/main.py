@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from workers.cli import check, demo, run, schema, train, worker
+from workers.cli import check, dead_letters, demo, run, schema, train, worker
 from workers.errors import ConfigurationError, DependencyError, EnrichError
 
 OK, BUG, USAGE, DEPENDENCY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -28,6 +28,7 @@ app.command("worker")(worker.worker)
 app.command("check")(check.check)
 app.command("schema")(schema.schema)
 app.command("train")(train.train)
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from hashlib import sha256
 import orjson
 
 from schemas import DeadLetter, FailedStep, HeaderValue, Origin, Payload, RecordWarning
+from schemas.dead_letter import ATTEMPT_HEADER, MAX_ATTEMPT
 from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceipt
 from workers.transport.base import Headers, IncomingRecord, OutgoingRecord
 
@@ -60,7 +61,7 @@ class Outgoing:
             stage=failure.step,
             code=failure.code,
             detail=failure.detail,
-            attempts=failure.attempts,
+            attempts=attempts_before(incoming.headers) + failure.attempts,
             origin=Origin(topic=incoming.partition.topic, partition=incoming.partition.number, offset=incoming.offset),
             timestamp_ms=incoming.timestamp_ms,
             key=_base64(incoming.key),
@@ -74,6 +75,15 @@ class Outgoing:
 def passed_on(headers: Headers) -> Headers:
     """The producer's headers, trace context among them, without those that we set."""
     return tuple((name, value) for name, value in headers if not name.lower().startswith(OURS))
+
+
+def attempts_before(headers: Headers) -> int:
+    """How often the document was tried before it was replayed as this record: 0 if it was not, or if the mark, which
+    any producer may write, makes no sense."""
+    marks = [value for name, value in headers if name.lower() == ATTEMPT_HEADER]
+    if not marks or marks[-1] is None or not marks[-1].isdigit() or len(marks[-1]) > len(str(MAX_ATTEMPT)):
+        return 0
+    return max(0, int(marks[-1]) - 1)
 
 
 def run_receipt(run: RunReceipt, worker: str) -> bytes:

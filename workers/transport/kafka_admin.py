@@ -6,16 +6,17 @@ Each function opens a client and closes it. Nothing here is transactional or own
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka
+from kafka.admin import ConfigResource
 
 from workers.errors import ConfigurationError, DependencyError
 from workers.settings import KafkaSettings
-from workers.transport.base import IncomingRecord, OutgoingRecord
-from workers.transport.kafka_client import connection_options, kafka_errors, open_client
+from workers.transport.base import IncomingRecord, OutgoingRecord, Partition
+from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition, open_client
 from workers.transport.kafka_records import NullableValues, incoming_record, send
 
 UNKNOWN_TOPIC = 3
@@ -56,16 +57,41 @@ def missing_topics(settings: KafkaSettings, topics: Sequence[str]) -> tuple[str,
     return tuple(topic for topic in topics if described.get(topic, UNKNOWN_TOPIC) == UNKNOWN_TOPIC)
 
 
-def create_topics(settings: KafkaSettings, topics: Sequence[str], *, partitions: int, replication: int = -1) -> None:
-    """Make what is not there yet and wait until it has leaders. `replication` -1 is the broker's default."""
+def create_topics(
+    settings: KafkaSettings,
+    topics: Sequence[str],
+    *,
+    partitions: int,
+    replication: int = -1,
+    options: Mapping[str, str] | None = None,
+) -> None:
+    """Make what is not there yet and wait until it has leaders. `replication` -1 is the broker's default; `options` are
+    the broker's own, such as `cleanup.policy`."""
     absent = missing_topics(settings, topics)
     if not absent:
         return
     with admin_client(settings) as client, kafka_errors("creating topics"):
-        wanted = {topic: {"num_partitions": partitions, "replication_factor": replication} for topic in absent}
+        made = {"num_partitions": partitions, "replication_factor": replication, "configs": dict(options or {})}
+        wanted = dict.fromkeys(absent, made)
         with suppress(kafka.TopicAlreadyExistsError):  # somebody else was faster
             client.create_topics(wanted)
         client.wait_for_topics(list(absent), timeout_ms=settings.connect_timeout_ms)
+
+
+def topic_option(settings: KafkaSettings, topic: str, option: str) -> str:
+    """What the broker has for an option of a topic, its default included."""
+    with admin_client(settings) as client, kafka_errors(f"reading {option} of {topic}"):
+        described = client.describe_configs([ConfigResource("topic", topic)], config_filter="all")
+        return str(described["topic"][topic][option]["value"])
+
+
+def delete_before(settings: KafkaSettings, offsets: Mapping[Partition, int]) -> None:
+    """Delete the records in front of these offsets, for good. Raises ConfigurationError where the topic forbids it."""
+    with admin_client(settings) as client, kafka_errors("deleting records"):
+        try:
+            client.delete_records({kafka_partition(partition): offset for partition, offset in offsets.items()})
+        except kafka.PolicyViolationError as error:
+            raise ConfigurationError(f"{error}: the topic's cleanup.policy must contain `delete`") from error
 
 
 def produce(settings: KafkaSettings, records: Iterable[OutgoingRecord]) -> int:
