@@ -19,7 +19,7 @@ lint: $(STAMP)
 	$(BIN)/enrich schema --check
 
 chaos: $(STAMP)
-	$(BIN)/python -m tests.chaos --documents 20000 --workers 3 --kills 3 --freezes 3
+	$(BIN)/python -m tests.chaos --documents 20000 --workers 3 --kills 3 --freezes 3 --command "$(BIN)/enrich worker"
 
 # Linux wheels of torch bring gigabytes of CUDA. Without a GPU:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu

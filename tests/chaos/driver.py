@@ -64,7 +64,8 @@ class Fleet:
             kafka["group_instance_id"] = f"worker-{slot}"
         config = self.folder / f"worker-{slot}.yaml"
         config.write_text(yaml.safe_dump({"kafka": kafka, "epoch": {"max_records": self.plan.epoch_records}}))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ENRICH_")}
+        ours = ("ENRICH_CONFIG", "ENRICH_KAFKA_", "ENRICH_EPOCH_")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         environment |= {"ENRICH_CONFIG": str(config), "ECHO_EPOCH_MS": str(self.plan.epoch_ms)}
         with (self.folder / f"worker-{slot}.{self.starts}.log").open("wb") as output:
             self.processes[slot] = subprocess.Popen(

@@ -33,7 +33,12 @@ def related_row(rng: random.Random, number: int, family: str) -> dict[str, objec
         {"start": start, "end": start + 1, "type": kinds[n % 2], "cluster": n} for n, start in enumerate((0, 4, 6, 10))
     ]
     relations = [{"head": 0, "tail": 1, "type": names[family]}, {"head": 2, "tail": 3, "type": names[family]}]
-    row: dict[str, object] = {"id": f"{family}-{number}", "tokens": first + second, "entities": entities, "relations": relations}
+    row: dict[str, object] = {
+        "id": f"{family}-{number}",
+        "tokens": first + second,
+        "entities": entities,
+        "relations": relations,
+    }
     if family == "redocred":
         row["sent_starts"] = [0, 6]
     if family == "knowledgenet":

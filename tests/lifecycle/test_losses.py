@@ -6,7 +6,7 @@ import torch
 
 from workers.lifecycle.losses import entity_loss, relation_loss
 
-O, B_PER, I_PER, B_DATE, I_DATE = range(5)
+OUTSIDE, B_PER, I_PER, B_DATE, I_DATE = range(5)
 
 
 def possible(*rows: set[int]) -> torch.Tensor:
@@ -22,22 +22,22 @@ def gradient(rows: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_word_that_may_be_anything_has_no_gradient() -> None:
-    grad = gradient(possible({O, B_PER, I_PER, B_DATE, I_DATE}, {B_PER}))
+    grad = gradient(possible({OUTSIDE, B_PER, I_PER, B_DATE, I_DATE}, {B_PER}))
     assert not grad[0].any()
     assert grad[1].any()
 
 
 def test_a_type_that_is_not_annotated_is_never_pushed_down_against_o() -> None:
     # The data set says "no person here" and nothing of dates: only persons may lose.
-    grad = gradient(possible({O, B_DATE, I_DATE}))[0]
+    grad = gradient(possible({OUTSIDE, B_DATE, I_DATE}))[0]
     assert grad[[B_PER, I_PER]].min() > 0
-    assert grad[[O, B_DATE, I_DATE]].max() < 0
+    assert grad[[OUTSIDE, B_DATE, I_DATE]].max() < 0
 
 
 def test_words_without_a_say_do_not_thin_the_loss_out() -> None:
     logits = torch.zeros(2, 5)
     one = entity_loss(logits[:1], possible({B_PER}))
-    both = entity_loss(logits, possible({B_PER}, {O, B_PER, I_PER, B_DATE, I_DATE}))
+    both = entity_loss(logits, possible({B_PER}, {OUTSIDE, B_PER, I_PER, B_DATE, I_DATE}))
     torch.testing.assert_close(one, both)
 
 

@@ -44,12 +44,12 @@ def run(data: Path, recipe: TrainSettings) -> tuple[LoadedModel, list[Progress]]
 def test_it_learns_what_the_data_teach_and_leaves_the_trunk_alone(tmp_path: Path) -> None:
     data = write_training_data(tmp_path)
     recipe = TrainSettings(
-        epochs=6, batch_tokens=512, encoder_rate=2e-3, heads_rate=1e-2, heldout_documents=2, dropout=0
+        epochs=20, batch_tokens=512, encoder_rate=2e-3, heads_rate=1e-2, heldout_documents=2, dropout=0
     )
     model, steps = run(data, recipe)
-    first = next(step for step in steps if step.epoch == 0)
+    first = [step for step in steps if step.epoch == 0][-1]
     assert steps[-1].step == steps[-1].steps, "the schedule must end where the data ends"
-    assert steps[-1].entity_loss < first.entity_loss / 4
+    assert steps[-1].entity_loss < first.entity_loss / 3
     assert steps[-1].relation_loss < first.relation_loss / 2
     before, after = small_model().encoder.state_dict(), model.encoder.state_dict()
     changed = {name.split(".")[0] for name, tensor in after.items() if not torch.equal(tensor, before[name])}

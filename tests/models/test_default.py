@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,10 +29,10 @@ SENTENCES = [
 
 
 @pytest.fixture(scope="module", params=["fp32", "bf16"])
-def model(request: pytest.FixtureRequest) -> Iterator[SharedEncoderModel]:
+def model(request: pytest.FixtureRequest) -> SharedEncoderModel:
     if request.param == "bf16" and choose_precision("auto", torch.device("cpu")) != "bf16":
         pytest.skip("this CPU has no bf16 instructions; auto takes fp32 here")
-    yield load_model(ModelSettings(precision=request.param, device="cpu"), labels=DEFAULT_LABELS)
+    return load_model(ModelSettings(precision=request.param, device="cpu"), labels=DEFAULT_LABELS)
 
 
 def windows(count: int) -> list[str]:

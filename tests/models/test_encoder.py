@@ -21,7 +21,8 @@ TINY = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "in
 
 def both(files: TrunkFiles, sizes: dict[str, int], shape: EncoderShape) -> tuple[BranchedEncoder, BertModel]:
     state = safetensors.torch.load(files.weights)
-    theirs = BertModel(BertConfig(**sizes), add_pooling_layer=False).eval()
+    theirs = BertModel(BertConfig.from_dict(sizes), add_pooling_layer=False)
+    torch.nn.Module.eval(theirs)
     missing, _ = theirs.load_state_dict(state, strict=False)
     assert not [name for name in missing if "position_ids" not in name]
     return build_encoder(state, shape).eval(), theirs

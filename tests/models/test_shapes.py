@@ -28,7 +28,7 @@ def shape_by_hand(word: str) -> WordShape:
 
 def shapes_of(text: str, spans: list[tuple[int, int]]) -> list[int]:
     bounds = np.array(spans, dtype=np.int32).reshape(-1, 2)
-    return word_shapes(text, bounds[:, 0], bounds[:, 1]).tolist()
+    return [int(shape) for shape in word_shapes(text, bounds[:, 0], bounds[:, 1])]
 
 
 @settings(deadline=None)

@@ -43,7 +43,7 @@ def test_every_entity_is_a_piece_of_its_window(text: str) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.text(alphabet="abc De.,\u0301中", max_size=60), min_size=2, max_size=12))
+@given(st.lists(st.text(alphabet="abc De.,\u0301中", max_size=60), min_size=2, max_size=6))
 def test_a_window_gets_the_same_answer_alone_and_in_company(texts: list[str]) -> None:
     prepared = MODEL.prepare([window_of(MODEL, text) for text in texts])
     alone = answers(MODEL, texts)

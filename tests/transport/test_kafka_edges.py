@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 from kafka import errors as kafka
@@ -17,13 +16,6 @@ from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import create_topics, missing_topics, reachable
 from workers.transport.kafka_client import connection_options, transactional_id, translated
-
-
-@pytest.fixture
-def harness(kafka_settings: KafkaSettings) -> Iterator[KafkaHarness]:
-    made = KafkaHarness(kafka_settings)
-    yield made
-    made.close()
 
 
 @pytest.mark.kafka
@@ -57,29 +49,30 @@ def test_topics_are_made_once_and_again_means_nothing(kafka_settings: KafkaSetti
 
 
 @pytest.mark.kafka
-def test_a_record_the_broker_refuses_fails_its_epoch_and_shows_nothing(harness: KafkaHarness) -> None:
-    harness.put((b"key", b"value", ()))
-    transport = harness.member()
+@pytest.mark.apache  # the embedded broker makes topics by itself
+def test_a_record_the_broker_refuses_fails_its_epoch_and_shows_nothing(kafka_harness: KafkaHarness) -> None:
+    kafka_harness.put((b"key", b"value", ()))
+    transport = kafka_harness.member()
     epoch = next_epoch(transport)
-    topic = harness.settings.enriched_topic
+    topic = kafka_harness.settings.enriched_topic
     records = [OutgoingRecord(topic, b"key", b"small"), OutgoingRecord("not-there", b"key", b"value")]
     assert isinstance(transport.publish(epoch, records).exception(20.0), PublishFailed)
-    assert harness.came_out() == []
+    assert kafka_harness.came_out() == []
     transport.rewind()
-    pass_all_through(harness, [transport], count=1)
+    pass_all_through(kafka_harness, [transport], count=1)
 
 
 @pytest.mark.kafka
-def test_after_a_rebalance_only_epochs_whose_partitions_stayed_are_published(harness: KafkaHarness) -> None:
-    harness.put(*[(b"key-%d" % number, b"%d" % number, ()) for number in range(30)])
-    first = harness.member()
+def test_after_a_rebalance_only_epochs_whose_partitions_stayed_are_published(kafka_harness: KafkaHarness) -> None:
+    kafka_harness.put(*[(b"key-%d" % number, b"%d" % number, ()) for number in range(30)])
+    first = kafka_harness.member()
     assert isinstance(first, KafkaTransport)
     epochs: dict[int, Epoch] = {}
     while len(epochs) < 3:  # one of each partition, none of two
         epoch = next_epoch(first, EpochLimits(1, 1_000))
         epochs.setdefault(epoch.records[0].partition.number, epoch)
     generation = first._membership(first._connected()).generation_id
-    second = harness.member()
+    second = kafka_harness.member()
 
     def kept() -> set[int] | None:
         for member in (first, second):
@@ -91,17 +84,17 @@ def test_after_a_rebalance_only_epochs_whose_partitions_stayed_are_published(har
     stayed = wait_until(kept, "the second member to take over")
     assert first._membership(first._connected()).generation_id > generation
     for number in sorted(stayed):
-        assert publish(harness, first, epochs[number]) is None
+        assert publish(kafka_harness, first, epochs[number]) is None
     for number in sorted(epochs.keys() - stayed):
-        assert "taken away" in str(publish(harness, first, epochs[number]))
+        assert "taken away" in str(publish(kafka_harness, first, epochs[number]))
 
 
 @pytest.mark.kafka
 @pytest.mark.apache
-def test_latest_starts_at_the_end_and_a_failure_does_not_move_the_start(harness: KafkaHarness) -> None:
-    harness.put((b"key", b"before", ()))
-    harness.settings = harness.settings.model_copy(update={"start_at": "latest"})
-    transport = harness.member()
+def test_latest_starts_at_the_end_and_a_failure_does_not_move_the_start(kafka_harness: KafkaHarness) -> None:
+    kafka_harness.put((b"key", b"before", ()))
+    kafka_harness.settings = kafka_harness.settings.model_copy(update={"start_at": "latest"})
+    transport = kafka_harness.member()
     assert isinstance(transport, KafkaTransport)
 
     def placed() -> bool | None:
@@ -111,32 +104,32 @@ def test_latest_starts_at_the_end_and_a_failure_does_not_move_the_start(harness:
         return (bool(assigned) and all(consumer.position(partition) is not None for partition in assigned)) or None
 
     wait_until(placed, "a place to start")
-    harness.put((b"key", b"after", ()))
-    harness.fail_next_publish()
+    kafka_harness.put((b"key", b"after", ()))
+    kafka_harness.fail_next_publish()
     first = next_epoch(transport)
-    assert isinstance(publish(harness, transport, first), PublishFailed)
+    assert isinstance(publish(kafka_harness, transport, first), PublishFailed)
     transport.rewind()
-    pass_all_through(harness, [transport], count=1)
-    assert [record.value for record in harness.came_out()] == [b"after"]
+    pass_all_through(kafka_harness, [transport], count=1)
+    assert [record.value for record in kafka_harness.came_out()] == [b"after"]
 
 
 @pytest.mark.kafka
 @pytest.mark.apache
-def test_a_restart_with_the_same_instance_id_ends_what_the_killed_worker_left_open(harness: KafkaHarness) -> None:
-    harness.settings = harness.settings.model_copy(update={"group_instance_id": "worker-0"})
-    harness.put((b"key", b"value", ()))
-    killed = harness.member()
+def test_a_restart_with_the_same_instance_id_ends_what_the_killed_worker_left_open(kafka_harness: KafkaHarness) -> None:
+    kafka_harness.settings = kafka_harness.settings.model_copy(update={"group_instance_id": "worker-0"})
+    kafka_harness.put((b"key", b"value", ()))
+    killed = kafka_harness.member()
     assert isinstance(killed, KafkaTransport)
     epoch = next_epoch(killed)
     killed._publisher._lane.call(lambda producer: producer.begin_transaction(), timeout_s=5.0)  # type: ignore[union-attr]
-    record = OutgoingRecord(harness.settings.enriched_topic, b"key", b"never seen")
+    record = OutgoingRecord(kafka_harness.settings.enriched_topic, b"key", b"never seen")
     killed._publisher._lane.call(  # type: ignore[union-attr]
         lambda producer: producer.send(record.topic, key=record.key, value=record.value).get(5.0), timeout_s=6.0
     )
-    successor = harness.member()
-    pass_all_through(harness, [successor], count=1)
+    successor = kafka_harness.member()
+    pass_all_through(kafka_harness, [successor], count=1)
     # Were the open transaction still there, nothing behind it would be visible until its time-out of 10 s.
-    assert [record.value for record in harness.came_out()] == [epoch.records[0].value]
+    assert [record.value for record in kafka_harness.came_out()] == [epoch.records[0].value]
 
 
 def test_a_transactional_id_is_the_instance_s_or_never_used_twice() -> None:

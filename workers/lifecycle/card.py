@@ -25,10 +25,12 @@ _OTHERS = (
 
 _LIMITS = """\
 * English only. Documents in other languages get no entities or relations worth reading.
-* One sentence or two of context decide: a relation whose ends are in different windows is not found, and only pairs of
-  entities with at most {neighbours} mentions between them are asked about.
-* Relations were learned mostly from Wikipedia articles and biographies; on other texts expect less. What a document
-  states about a thing is reported for its nearest pair of mentions; a fact is not a proof that it holds in the world.
+* A relation whose ends are in different windows is not found, and an entity is only paired with the {neighbours}
+  before and the {neighbours} after it.
+* Relations were learned from Wikipedia articles and biographies, and are overconfident elsewhere. Seen when it was
+  tried: in a headline on a new store the chief executive came out as the founder too, in a support mail "call me on
+  Monday" as a date of death. Treat relations on other kinds of text as suggestions.
+* A company named alone at the start of a sentence may score below the default `min_score`.
 * Pronouns are not entities. Nested entities are flat: the longest or most common reading is given.
 * DATE and NUMBER were learned from Wikipedia articles alone. MISC is a mixed bag: works, events, products, awards.
 * Labels are zero-shot: cosine of the window with the label's description. A vague description gives vague labels.
@@ -41,15 +43,12 @@ def write_card(folder: Path, config: ModelConfig, recipe: TrainSettings) -> None
 
 
 def render(config: ModelConfig, recipe: TrainSettings) -> str:
-    record = config.training
-    windows = record.windows if record else {}
-    data = [f"| {source.name} | {source.attribution} | {windows.get(source.name, 0)} |" for source in TRAINING]
-    others = [f"| {name} | {use} |" for name, use in _OTHERS]
-    scores = [f"| {name} | {value} |" for name, value in config.scores.items()]
-    relations = [
-        f"| {r.name} | {', '.join(r.heads)} | {', '.join(r.tails)} | {r.threshold} |" for r in config.relation_types
-    ]
-    lines = [
+    parts = (_what(config), _data(config), _scores(config), _types(config), _limits(config), _again(config, recipe))
+    return "\n".join(line for part in parts for line in (*part, ""))
+
+
+def _what(config: ModelConfig) -> list[str]:
+    return [
         f"# {config.name}",
         "",
         "One encoder pass gives entities, relations, zero-shot labels and the salience of sentences. The trunk is",
@@ -59,19 +58,28 @@ def render(config: ModelConfig, recipe: TrainSettings) -> str:
         f"This folder holds that copy and the heads (`heads.safetensors`, fp16, SHA-256 `{config.heads_sha256}`).",
         "",
         "Some of the data below is share-alike: who passes the weights on passes on this card and its sources.",
-        "",
+    ]
+
+
+def _data(config: ModelConfig) -> list[str]:
+    windows = config.training.windows if config.training else {}
+    return [
         "## Learned from",
         "",
         "| data set | source and licence | windows |",
         "|---|---|---|",
-        *data,
+        *(f"| {source.name} | {source.attribution} | {windows.get(source.name, 0)} |" for source in TRAINING),
         "",
         "| also used | for |",
         "|---|---|",
-        *others,
+        *(f"| {name} | {use} |" for name, use in _OTHERS),
         "",
         "No test split and no set with an unknown or research-only licence was trained on.",
-        "",
+    ]
+
+
+def _scores(config: ModelConfig) -> list[str]:
+    return [
         "## Scores",
         "",
         "In percent, printed by `workers/lifecycle/evaluate.py` at the end of the run that made this model, on splits",
@@ -80,30 +88,38 @@ def render(config: ModelConfig, recipe: TrainSettings) -> str:
         "",
         "| measure | score |",
         "|---|---|",
-        *scores,
-        "",
+        *(f"| {name} | {value} |" for name, value in config.scores.items()),
+    ]
+
+
+def _types(config: ModelConfig) -> list[str]:
+    return [
         "## What it says",
         "",
         f"Entities: {', '.join(config.entity_types)}. Relations, with the thresholds chosen on held-out documents:",
         "",
         "| relation | from | to | threshold |",
         "|---|---|---|---|",
-        *relations,
+        *(f"| {r.name} | {', '.join(r.heads)} | {', '.join(r.tails)} | {r.threshold} |" for r in config.relation_types),
         "",
         f"Labels: any; probabilities are softmax(cosine / {config.temperature}).",
-        "",
-        "## Limits",
-        "",
-        _LIMITS.format(neighbours=config.heads.neighbours),
+    ]
+
+
+def _limits(config: ModelConfig) -> list[str]:
+    return ["## Limits", "", *_LIMITS.format(neighbours=config.heads.neighbours).splitlines()]
+
+
+def _again(config: ModelConfig, recipe: TrainSettings) -> list[str]:
+    record = config.training
+    return [
         "## How to make it again",
         "",
         "```",
         "enrich train --data DATA --out FOLDER",
         "```",
         "",
-        f"Seed {recipe.seed}, {recipe.epochs} epochs, torch {record.torch if record else '?'}; learning "
-        f"took {(record.seconds if record else 0) / 60:.0f} minutes. Other hardware, thread counts and versions round",
+        f"Seed {recipe.seed}, {recipe.epochs} epochs, torch {record.torch if record else '?'}; learning took",
+        f"{(record.seconds if record else 0) / 60:.0f} minutes. Other hardware, thread counts and versions round",
         "differently: expect the scores again to within a point, not the same bits.",
-        "",
     ]
-    return "\n".join(lines)

@@ -25,7 +25,7 @@ from workers.models.shared import SharedEncoderModel
 from workers.stages.results import RelationsResult
 from workers.text.pieces import Window
 
-LOWEST, HIGHEST = 0.2, 0.9  # bounds of a threshold chosen on few examples
+LOWEST, HIGHEST = 0.4, 0.9  # bounds of a threshold: chosen on few examples it may lie anywhere
 FEWEST = 8  # right candidates from which on a type has a threshold of its own
 SIGNATURES = {relation.name: relation for relation in RELATION_TYPES}
 Fact = tuple[int, int, str]  # head cluster, tail cluster, our type; below 0 an entity that is none of the labelled

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import cast
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata
 
-from workers.errors import ConfigurationError, PublishFailed
+from workers.errors import ConfigurationError, EnrichError, PublishFailed
 from workers.settings import KafkaSettings
-from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, OutgoingRecord, Partition
+from workers.transport.base import Claim, Epoch, EpochLimits, OutgoingRecord
 from workers.transport.kafka_admin import missing_topics
+from workers.transport.kafka_backlog import Backlog
 from workers.transport.kafka_client import connection_options, kafka_errors, open_client, transactional_id
 from workers.transport.kafka_membership import (
     KafkaClaim,
@@ -32,7 +30,7 @@ from workers.transport.kafka_membership import (
     is_settled_member,
     usable_membership,
 )
-from workers.transport.kafka_mending import forget_offset_fetches, keep_join
+from workers.transport.kafka_mending import HonestAssignor, forget_offset_fetches, keep_join
 from workers.transport.kafka_publisher import KafkaPublisher, Publication
 from workers.transport.kafka_records import RawRecord, incoming_record
 
@@ -40,15 +38,6 @@ log = logging.getLogger(__name__)
 
 FETCH_BYTES = 16_777_216  # of one fetch; the client's 50 MiB would be most of a worker's memory
 COMMITTED_TIMEOUT_MS = 2_000  # for one look at a committed offset; past it the next poll tries again
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A record that was fetched and is not in an epoch yet."""
-
-    record: IncomingRecord
-    source: TopicPartition
-    tenure: int
 
 
 class KafkaTransport:
@@ -66,7 +55,7 @@ class KafkaTransport:
         self._publisher = KafkaPublisher(settings, transactional_id(settings), make_producer=make_producer)
         self._consumer: KafkaConsumer | None = None
         self._tenures = Tenures(self._assignment_changed)
-        self._held: deque[Held] = deque()
+        self._backlog = Backlog(self._tenures)
         self._first_offsets: dict[TopicPartition, int] = {}  # the first ever read here; see _seek_to_committed
         self._member_id: str | None = None
         self._paused = False
@@ -98,7 +87,7 @@ class KafkaTransport:
                 enable_auto_commit=False,
                 # Also for plain input: only so does a new owner wait for offsets that are just being committed.
                 isolation_level="read_committed",
-                partition_assignment_strategy=[CooperativeStickyAssignor],
+                partition_assignment_strategy=[HonestAssignor(self._owned)],
                 allow_auto_create_topics=False,
                 fetch_max_bytes=FETCH_BYTES,
                 metrics_enabled=False,
@@ -112,8 +101,8 @@ class KafkaTransport:
         if self._rewinding and self._fates_are_known():
             self._seek_to_committed(consumer)
         reading = accept and not self._rewinding
-        self._set_paused(consumer, not reading or bool(self._held))
-        wait_s = 0.0 if reading and self._held else timeout_s
+        self._set_paused(consumer, not reading or bool(self._backlog))
+        wait_s = 0.0 if reading and self._backlog else timeout_s
         with kafka_errors("polling"):
             keep_join(consumer)
             self._hold(consumer.poll(timeout_ms=wait_s * 1000, max_records=limits.max_records))
@@ -142,7 +131,7 @@ class KafkaTransport:
         its records would be done twice."""
         self._reading += 1
         self._rewinding = True
-        self._held.clear()
+        self._backlog.clear()
 
     def exhausted(self) -> bool:
         return False
@@ -152,8 +141,12 @@ class KafkaTransport:
         deadline_s = time.monotonic() + timeout_s
         self._publisher.close(timeout_s=timeout_s)
         if self._consumer is not None:
-            with kafka_errors("leaving the group"):
-                self._consumer.close(autocommit=False, timeout_ms=max(500.0, (deadline_s - time.monotonic()) * 1000))
+            try:
+                with kafka_errors("leaving the group"):
+                    left_ms = max(500.0, (deadline_s - time.monotonic()) * 1000)
+                    self._consumer.close(autocommit=False, timeout_ms=left_ms)
+            except EnrichError as error:
+                log.warning("the group will notice by itself: %s", error)
             self._consumer = None
 
     def _last_ended_well(self) -> bool:
@@ -161,9 +154,7 @@ class KafkaTransport:
         return last is None or (last.done() and last.exception() is None)
 
     def _fates_are_known(self) -> bool:
-        """Whether committed offsets are final for all that was ever handed to the publisher."""
-        last = self._last_publication
-        return self._publisher.settled and (last is None or last.done())
+        return self._publisher.settled
 
     def _connected(self) -> KafkaConsumer:
         assert self._consumer is not None, "start comes first"
@@ -173,12 +164,10 @@ class KafkaTransport:
         return consumer.group_metadata()
 
     def _hold(self, fetched: dict[TopicPartition, list[RawRecord]]) -> None:
-        for source, records in fetched.items():
-            tenure = self._tenures.of(source)
-            for record in records:
-                incoming = incoming_record(record)
-                self._first_offsets.setdefault(source, incoming.offset)
-                self._held.append(Held(incoming, source, tenure))
+        for source, raw in fetched.items():
+            records = [incoming_record(record) for record in raw]
+            self._first_offsets.setdefault(source, records[0].offset)
+            self._backlog.add(source, records)
 
     def _still_the_same_member(self, membership: ConsumerGroupMetadata) -> bool:
         """False, with everything held given up, if the membership was lost since the last poll. The client tells its
@@ -196,28 +185,11 @@ class KafkaTransport:
         return False
 
     def _next_epoch(self, limits: EpochLimits, membership: ConsumerGroupMetadata) -> Epoch | None:
-        if not self._held or not is_settled_member(membership):
+        if not is_settled_member(membership) or (share := self._backlog.take(limits)) is None:
             return None
-        records: list[IncomingRecord] = []
-        next_offsets: dict[Partition, int] = {}
-        tenures: dict[TopicPartition, int] = {}
-        size_bytes = 0
-        while self._held:
-            held = self._held[0]
-            if held.tenure == self._tenures.of(held.source):
-                length = len(held.record.value or b"")
-                if records and (len(records) >= limits.max_records or size_bytes + length > limits.max_bytes):
-                    break
-                size_bytes += length
-                records.append(held.record)
-                next_offsets[held.record.partition] = held.record.offset + 1
-                tenures[held.source] = held.tenure
-            self._held.popleft()
-        if not records:
-            return None
-        claim = Claim(KafkaClaim(self._reading, membership, tenures))
+        claim = Claim(KafkaClaim(self._reading, membership, share.tenures))
         self._epochs += 1
-        return Epoch(self._epochs - 1, tuple(records), next_offsets, claim)
+        return Epoch(self._epochs - 1, share.records, share.next_offsets, claim)
 
     def _seek_to_committed(self, consumer: KafkaConsumer) -> None:
         """Stays `_rewinding` if an offset could not be had in time."""
@@ -235,9 +207,14 @@ class KafkaTransport:
                 elif self._settings.start_at == "earliest":
                     consumer.seek_to_beginning(partition)
                 # else: nothing was read, so its position is still where it started
-        self._held.clear()
+        self._backlog.clear()
         self._last_publication = None
         self._rewinding = False
+
+    def _owned(self) -> set[TopicPartition]:
+        """Asked by the client when it joins. Without a membership nothing is owned, whatever is still assigned here."""
+        consumer = self._connected()
+        return consumer.assignment() if is_member(consumer.group_metadata()) else set()
 
     def _set_paused(self, consumer: KafkaConsumer, paused: bool) -> None:
         self._paused = paused

@@ -5,9 +5,10 @@ Each has a test that fails without it, and one that tells when a newer client no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 from kafka.future import Future
 
@@ -48,3 +49,20 @@ def keep_join(consumer: KafkaConsumer) -> None:
     coordinator = consumer._coordinator
     if isinstance(coordinator._join_task, Future):
         coordinator._join_task = KeptJoin(coordinator._join_task)
+
+
+class HonestAssignor(CooperativeStickyAssignor):  # type: ignore[misc]  # the client has no types
+    """Tells the group what this member owns, not what it owned before it was thrown out.
+
+    The client goes on claiming what it lost. The group's leader then keeps such a partition from its next owner until
+    the claimant has given it up; that has nothing to give up, and nobody reads the partition until the next change of
+    membership, which may be hours.
+    """
+
+    def __init__(self, owned: Callable[[], Iterable[TopicPartition]]) -> None:
+        super().__init__()
+        self._owned = owned
+
+    def metadata(self, topics: Iterable[str]) -> object:
+        self.member_assignment = list(self._owned())
+        return super().metadata(topics)

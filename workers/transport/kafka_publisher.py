@@ -62,6 +62,7 @@ class KafkaPublisher:
         self._closing = threading.Event()
         self._problem: EnrichError | None = None
         self._lane: Lane | None = None
+        self._latest: Future[None] | None = None
         self._thread = threading.Thread(target=self._run, name="kafka-publisher", daemon=True)
 
     def start(self, *, timeout_s: float) -> None:
@@ -78,12 +79,14 @@ class KafkaPublisher:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing of an earlier producer can become visible any more. Raises ConfigurationError if hopeless."""
+        """Whether the fate of all that was published is known: nothing of it can become visible later on. Raises
+        ConfigurationError if there is no hope of it."""
         if isinstance(self._problem, ConfigurationError):
             raise self._problem
-        return self._settled.is_set()
+        return self._settled.is_set() and (self._latest is None or self._latest.done())
 
     def publish(self, publication: Publication) -> None:
+        self._latest = publication.done
         if self._settled.is_set() and not self._closing.is_set():
             self._jobs.put(publication)
         else:
@@ -95,8 +98,8 @@ class KafkaPublisher:
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        if self._lane is not None:
-            self._lane.throw_away()
+        if (lane := self._lane) is not None:
+            lane.throw_away()
         self._refuse_waiting()
 
     def _run(self) -> None:

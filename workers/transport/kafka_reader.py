@@ -9,7 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord
-from workers.transport.kafka_client import connection_options, kafka_errors
+from workers.transport.kafka_client import connection_options, kafka_errors, open_client
 from workers.transport.kafka_records import incoming_record
 
 Poll = Callable[[float], list[IncomingRecord]]  # seconds to wait -> records that were not returned before
@@ -19,22 +19,25 @@ Poll = Callable[[float], list[IncomingRecord]]  # seconds to wait -> records tha
 def committed_reader(settings: KafkaSettings, topics: Sequence[str]) -> Iterator[Poll]:
     """Reads `topics` from the beginning and goes on with what is committed later; order per partition is kept."""
     with kafka_errors("reading"):
-        consumer = KafkaConsumer(
+        consumer = open_client(
+            KafkaConsumer,
             **connection_options(settings, role="reader"),
             isolation_level="read_committed",
             enable_auto_commit=False,
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )
-        try:
+
+    def poll(timeout_s: float) -> list[IncomingRecord]:
+        with kafka_errors("reading"):
+            fetched = consumer.poll(timeout_ms=timeout_s * 1000, max_records=5_000)
+        return [incoming_record(record) for records in fetched.values() for record in records]
+
+    try:
+        with kafka_errors("reading"):
             partitions = [TopicPartition(t, number) for t in topics for number in consumer.partitions_for_topic(t)]
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
-
-            def poll(timeout_s: float) -> list[IncomingRecord]:
-                fetched = consumer.poll(timeout_ms=timeout_s * 1000, max_records=5_000)
-                return [incoming_record(record) for records in fetched.values() for record in records]
-
-            yield poll
-        finally:
-            consumer.close(autocommit=False)
+        yield poll  # outside of `kafka_errors`: what the caller raises is not Kafka's
+    finally:
+        consumer.close(autocommit=False)
