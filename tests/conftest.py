@@ -28,6 +28,8 @@ def found(service: str) -> Source | None:
 def pytest_configure(config: pytest.Config) -> None:
     # kafka-python 3.0 reads its message definitions with functions that Python 3.11 and 3.12 call deprecated.
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    # It also leaves sockets whose connection was refused to the garbage collector, which may come in any later test.
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
 
 
 def pytest_report_header() -> str:

@@ -7,6 +7,7 @@ Apache Kafka (KAFKA_HOME, a folder with `kafka-local` and `libs/`) and a local r
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from workers.transport.local import EmbeddedServices, find_program, free_port, w
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 REDIS_IMAGE = "redis:8"
-BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "kafka"
+CONTROLLER_OFFSET = 1_001
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +70,30 @@ def start_embedded(stack: ExitStack, folder: Path) -> EmbeddedServices:
 
 def kafka_home() -> Path | None:
     """A folder with `kafka-local` and `libs/`, if there is a Java to run it."""
-    for folder in (os.environ.get("KAFKA_HOME"), BESIDE_THE_CHECKOUT):
-        if (
-            folder
-            and (Path(folder) / "kafka-local").exists()
-            and (Path(folder) / "libs").is_dir()
-            and shutil.which("java")
-        ):
-            return Path(folder).resolve()
-    return None
+    folder = Path(os.environ.get("KAFKA_HOME", "nowhere")).resolve()
+    complete = (folder / "kafka-local").exists() and (folder / "libs").is_dir()
+    return folder if complete and shutil.which("java") else None
 
 
 def start_local_kafka(stack: ExitStack, folder: Path, home: Path) -> str:
-    port, program = free_port(), str(home / "kafka-local")
+    port, program = free_pair_of_ports(), str(home / "kafka-local")
     stack.callback(subprocess.run, [program, "kill", str(folder)], check=False)
     subprocess.run([program, "start", str(folder), str(port)], check=True, capture_output=True, timeout=90)
     return f"127.0.0.1:{port}"
+
+
+def free_pair_of_ports() -> int:
+    """A port that is free, and so is the one 1,001 above, which `kafka-local` takes for the controller. Both below the
+    range from which outgoing connections get theirs, so that none takes it before the broker is up."""
+    for port in random.sample(range(20_000, 31_000), 100):
+        try:
+            for number in (port, port + CONTROLLER_OFFSET):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        return port
+    raise OSError("no pair of free ports for a broker and its controller")
 
 
 def start_local_redis(stack: ExitStack, folder: Path, program: str) -> str:
@@ -146,7 +155,7 @@ def start_kafka_container(stack: ExitStack, folder: Path) -> str:
     }.items():
         container.with_env(f"KAFKA_{name}", value)
     stack.enter_context(container)
-    address = f"{container.get_container_host_ip()}:{port}"
+    address = f"localhost:{port}"  # as it is advertised
     wait_for_broker(address)
     return address
 
