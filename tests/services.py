@@ -24,6 +24,7 @@ from workers.transport.local import EmbeddedServices, find_program, free_port, w
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 REDIS_IMAGE = "redis:8"
+CONTROLLER_PORT = 9093  # inside a container
 CONTROLLER_OFFSET = 1_001
 
 
@@ -136,16 +137,17 @@ def redis_image() -> str:
 def start_kafka_container(stack: ExitStack, folder: Path) -> str:
     from testcontainers.core.container import DockerContainer
 
-    port = free_port()  # the broker must know its outside address before it starts
-    container = DockerContainer(kafka_image()).with_bind_ports(9092, port)
+    # The same port inside and outside: the broker calls itself by its advertised address when it checks a transaction.
+    port = free_port()
+    container = DockerContainer(kafka_image()).with_bind_ports(port, port)
     for name, value in {
         "NODE_ID": "1",
         "PROCESS_ROLES": "broker,controller",
-        "LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:{CONTROLLER_PORT}",
         "ADVERTISED_LISTENERS": f"PLAINTEXT://localhost:{port}",
         "LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "CONTROLLER_LISTENER_NAMES": "CONTROLLER",
-        "CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "CONTROLLER_QUORUM_VOTERS": f"1@localhost:{CONTROLLER_PORT}",
         "AUTO_CREATE_TOPICS_ENABLE": "false",
         "OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
         "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
