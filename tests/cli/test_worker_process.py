@@ -1,0 +1,80 @@
+"""`enrich worker` as an operator runs it: a process with the packaged model, stopped midway and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from workers.settings import KafkaSettings
+from workers.transport.base import IncomingRecord, OutgoingRecord
+from workers.transport.kafka_admin import produce, read_all
+from workers.transport.kafka_reader import committed_reader
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+
+TEXT = "Ada Lovelace met Charles Babbage in London. "
+
+
+@contextmanager
+def worker(kafka: KafkaSettings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        "ENRICH_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "ENRICH_KAFKA__INPUT_TOPIC": kafka.input_topic,
+        "ENRICH_KAFKA__ENRICHED_TOPIC": kafka.enriched_topic,
+        "ENRICH_KAFKA__DEAD_TOPIC": kafka.dead_topic,
+        "ENRICH_KAFKA__GROUP_ID": kafka.group_id,
+        "ENRICH_KAFKA__GROUP_INSTANCE_ID": "worker-0",
+        "ENRICH_EPOCH__MAX_RECORDS": "4",
+    }
+    with log.open("ab") as output:
+        command = [sys.executable, "-m", "workers.cli.main", "worker"]
+        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def receive(poll: Callable[[float], list[IncomingRecord]], count: int, process: subprocess.Popen[bytes]) -> int:
+    """Wait until at least `count` records came out; how many did."""
+    seen, deadline_s = 0, time.monotonic() + 100
+    while seen < count:
+        assert process.poll() is None, "the worker ended by itself"
+        assert time.monotonic() < deadline_s, f"{seen} of {count} came out"
+        seen += len(poll(0.2))
+    return seen
+
+
+def test_a_stopped_worker_ends_well_and_its_successor_goes_on_where_it_ended(
+    kafka_settings: KafkaSettings, tmp_path: Path
+) -> None:
+    kafka, count, log = kafka_settings, 160, tmp_path / "worker.log"
+    texts = [orjson.dumps({"id": str(n), "text": f"{TEXT * 8} Note {n}.", "language": "en"}) for n in range(count)]
+    produce(kafka, [OutgoingRecord(kafka.input_topic, b"key-%d" % (n % 5), text) for n, text in enumerate(texts)])
+    with committed_reader(kafka, (kafka.enriched_topic, kafka.dead_topic)) as poll:
+        with worker(kafka, log) as process:
+            first = receive(poll, 1, process)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+        first += sum(len(poll(0.5)) for _ in range(4))
+        assert first < count, "nothing was left for the successor: the test shows nothing"
+        with worker(kafka, log) as process:
+            receive(poll, count - first, process)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+    records = read_all(kafka, [kafka.enriched_topic])
+    answers = [orjson.loads(record.value or b"") for record in records]
+    assert sorted(int(answer["id"]) for answer in answers) == list(range(count))
+    assert {"Ada Lovelace", "London"} <= {entity["text"] for entity in answers[0]["entities"]}
+    assert log.read_text() == "", "a healthy worker is silent"
