@@ -97,7 +97,9 @@ def open_worker(settings: Settings, model: AnyModel, transport: Transport) -> It
 def kafka_worker(settings: Settings) -> Iterator[Worker]:
     """The worker of `enrich worker`."""
     from workers.transport.kafka import KafkaTransport
+    from workers.transport.kafka_admin import check_record_limit
 
+    check_record_limit(settings.kafka, settings.output.max_record_bytes)
     with open_worker(settings, load_default_model(settings), KafkaTransport(settings.kafka)) as worker:
         yield worker
 

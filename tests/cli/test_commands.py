@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -12,19 +13,27 @@ import pytest
 
 from schemas import DeadLetter, EnrichedDocument
 from workers.configuration import options
+from workers.settings import KafkaSettings
 
 SAMPLES = Path(__file__).parents[2] / "workers" / "cli" / "samples"
 
 
-def enrich(*arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+def enrich(
+    *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "workers.cli.main", *arguments]
     return subprocess.run(
-        command, input=stdin, capture_output=True, check=False, timeout=300, env={**os.environ, **environment}
+        command, input=stdin, capture_output=True, check=False, timeout=300, env={**os.environ, **(environment or {})}
     )
 
 
+def named_in_environment(kafka: KafkaSettings) -> dict[str, str]:
+    names = ("bootstrap_servers", "input_topic", "enriched_topic", "dead_topic", "group_id")
+    return {f"ENRICH_KAFKA__{name.upper()}": str(getattr(kafka, name)) for name in names}
+
+
 def test_every_option_of_the_worker_is_in_its_help() -> None:
-    shown = enrich("worker", "--help", COLUMNS="250", TERMINAL_WIDTH="250").stdout.decode()
+    shown = enrich("worker", "--help", environment={"COLUMNS": "250", "TERMINAL_WIDTH": "250"}).stdout.decode()
     assert [option.flag for option in options() if option.flag not in shown] == []
     assert "ENRICH_KAFKA__GROUP_ID" in shown
 
@@ -61,18 +70,19 @@ def test_check_tells_what_is_missing() -> None:
 
 
 @pytest.mark.kafka
-def test_check_passes_where_a_worker_would_start(bootstrap_servers: str, kafka_settings: object) -> None:
-    from workers.settings import KafkaSettings
-
-    assert isinstance(kafka_settings, KafkaSettings)
-    done = enrich(
-        "check",
-        ENRICH_KAFKA__BOOTSTRAP_SERVERS=bootstrap_servers,
-        ENRICH_KAFKA__INPUT_TOPIC=kafka_settings.input_topic,
-        ENRICH_KAFKA__ENRICHED_TOPIC=kafka_settings.enriched_topic,
-        ENRICH_KAFKA__DEAD_TOPIC=kafka_settings.dead_topic,
-    )
+def test_check_passes_where_a_worker_would_start(kafka_settings: KafkaSettings) -> None:
+    done = enrich("check", environment=named_in_environment(kafka_settings))
     assert done.returncode == 0, done.stdout.decode()
+
+
+@pytest.mark.apache
+@pytest.mark.kafka
+def test_records_larger_than_a_topic_takes_are_refused_before_the_start(kafka_settings: KafkaSettings) -> None:
+    limit = ("--output-max-record-bytes", "1048588")  # what a topic takes by default, which leaves no room for headers
+    for command in ("check", "worker"):
+        done = enrich(command, *limit, environment=named_in_environment(kafka_settings))
+        assert done.returncode == 2
+        assert "max.message.bytes" in done.stdout.decode() + done.stderr.decode()
 
 
 def test_run_gives_a_record_a_line_in_order_and_a_dead_letter_for_each_bad_one(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def run(kafka: KafkaSettings, *arguments: str, code: int = 0) -> str:
         f"ENRICH_KAFKA__{name.upper()}": str(getattr(kafka, name))
         for name in ("bootstrap_servers", "input_topic", "enriched_topic", "dead_topic")
     }
-    done = enrich("dead-letters", *arguments, stdin=b"", **environment)
+    done = enrich("dead-letters", *arguments, environment=environment)
     assert done.returncode == code, done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
     return (done.stdout if code == 0 else done.stderr).decode()
@@ -91,7 +91,7 @@ def test_replay_and_purge_say_what_they_would_do_and_what_they_did(kafka: KafkaS
     [("list", "--since", "soon"), ("show", "here"), ("replay", "--position", "x/1"), ("purge", "--before", "x/y/z")],
 )
 def test_what_makes_no_sense_is_exit_code_2_before_a_broker_is_asked(arguments: tuple[str, ...]) -> None:
-    done = enrich("dead-letters", *arguments, ENRICH_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
+    done = enrich("dead-letters", *arguments, environment={"ENRICH_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     assert done.returncode == 2
     assert len(done.stderr.decode().splitlines()) == 1
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.cli.test_commands import named_in_environment
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord, OutgoingRecord
 from workers.transport.kafka_admin import produce, read_all
@@ -26,12 +27,7 @@ TEXT = "Ada Lovelace met Charles Babbage in London. "
 
 @contextmanager
 def worker(kafka: KafkaSettings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {
-        "ENRICH_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "ENRICH_KAFKA__INPUT_TOPIC": kafka.input_topic,
-        "ENRICH_KAFKA__ENRICHED_TOPIC": kafka.enriched_topic,
-        "ENRICH_KAFKA__DEAD_TOPIC": kafka.dead_topic,
-        "ENRICH_KAFKA__GROUP_ID": kafka.group_id,
+    environment = named_in_environment(kafka) | {
         "ENRICH_KAFKA__GROUP_INSTANCE_ID": "worker-0",
         "ENRICH_EPOCH__MAX_RECORDS": "4",
     }
@@ -77,4 +73,6 @@ def test_a_stopped_worker_ends_well_and_its_successor_goes_on_where_it_ended(
     answers = [orjson.loads(record.value or b"") for record in records]
     assert sorted(int(answer["id"]) for answer in answers) == list(range(count))
     assert {"Ada Lovelace", "London"} <= {entity["text"] for entity in answers[0]["entities"]}
-    assert log.read_text() == "", "a healthy worker is silent"
+    assert '"logger":"workers.' not in log.read_text(), (
+        "a healthy worker is silent"
+    )  # the client may speak of its broker

@@ -14,7 +14,7 @@ from workers.settings import Settings
 Step = tuple[str, Callable[[], str]]
 
 
-@with_settings("kafka", "model", "cache")
+@with_settings("kafka", "model", "cache", "output")
 def check(*, settings: Settings) -> None:
     """Try everything a worker needs and print a line for each. Exit code 2 or 3 if one of them fails."""
     worst = 0
@@ -52,12 +52,13 @@ def _brokers(settings: Settings) -> str:
 
 
 def _topics(settings: Settings) -> str:
-    from workers.transport.kafka_admin import missing_topics
+    from workers.transport.kafka_admin import check_record_limit, missing_topics
 
     wanted = (settings.kafka.input_topic, settings.kafka.enriched_topic, settings.kafka.dead_topic)
     missing = missing_topics(settings.kafka, wanted)
     if missing:
         raise ConfigurationError(f"{', '.join(missing)} missing: create with `kafka-topics.sh --create --topic NAME`")
+    check_record_limit(settings.kafka, settings.output.max_record_bytes)
     return ", ".join(wanted)
 
 

@@ -5,6 +5,7 @@ Each function opens a client and closes it. Nothing here is transactional or own
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,13 +14,16 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka
 from kafka.admin import ConfigResource
 
-from workers.errors import ConfigurationError, DependencyError
+from workers.errors import ConfigurationError, DependencyError, EnrichError
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord, OutgoingRecord, Partition
 from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition, open_client
 from workers.transport.kafka_records import NullableValues, incoming_record, send
 
+log = logging.getLogger(__name__)
+
 UNKNOWN_TOPIC = 3
+HEADER_ROOM_BYTES = 16_384
 TOPIC_DENIED = 29
 
 
@@ -76,6 +80,24 @@ def create_topics(
         with suppress(kafka.TopicAlreadyExistsError):  # somebody else was faster
             client.create_topics(wanted)
         client.wait_for_topics(list(absent), timeout_ms=settings.connect_timeout_ms)
+
+
+def check_record_limit(settings: KafkaSettings, max_record_bytes: int) -> None:
+    """Raises ConfigurationError if an output topic takes no records of `max_record_bytes` with key and headers: such a
+    record would be refused, read again and refused for ever. Where the limit may not be read, nothing is checked."""
+    for topic in (settings.enriched_topic, settings.dead_topic):
+        try:
+            taken = topic_option(settings, topic, "max.message.bytes")
+        except (EnrichError, KeyError) as error:
+            log.warning(
+                "the record limit of %s could not be read, so it is not checked: %s", topic, type(error).__name__
+            )
+            continue
+        if taken.isdigit() and int(taken) < max_record_bytes + HEADER_ROOM_BYTES:
+            raise ConfigurationError(
+                f"topic {topic} takes max.message.bytes={taken}, too few for output.max_record_bytes="
+                f"{max_record_bytes} and {HEADER_ROOM_BYTES} for key and headers: lower the second or raise the first"
+            )
 
 
 def topic_option(settings: KafkaSettings, topic: str, option: str) -> str:
