@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint chaos train clean
+.PHONY: demo test lint chaos bench clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
@@ -31,6 +31,11 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet 'torch>=2.13,<2.14' $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
+
+# FILE=... for documents of your own, as JSON lines.
+FILE ?= workers/cli/samples/documents.jsonl
+bench: $(STAMP)
+	$(BIN)/python benchmarks/throughput.py $(FILE)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

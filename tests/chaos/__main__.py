@@ -37,7 +37,8 @@ def main() -> int:
     print(
         f"{verdict.sent} documents, {plan.workers} workers, {plan.kills} kills, {plan.freezes} freezes of "
         f"{plan.freeze_s:g} s, {'static' if plan.static else 'dynamic'} membership: {verdict.lost} lost, "
-        f"{verdict.duplicated} duplicated, {verdict.out_of_order} out of order, {report.seconds:.0f} s"
+        f"{verdict.duplicated} duplicated, {verdict.out_of_order} out of order, {verdict.dead} dead-lettered, "
+        f"{report.seconds:.0f} s"
     )
     return 0 if verdict.exact else 1
 

@@ -156,4 +156,8 @@ def run(plan: Plan, settings: KafkaSettings, folder: Path, *, say: Callable[[str
             seconds = time.monotonic() - started_s
         finally:
             fleet.stop()
-    return Report(judge(read_all(settings, outputs, timeout_s=120.0), sent=plan.documents), seconds, happened)
+    return Report(
+        judge(read_all(settings, outputs, timeout_s=120.0), sent=plan.documents, dead_topic=settings.dead_topic),
+        seconds,
+        happened,
+    )

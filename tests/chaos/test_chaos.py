@@ -19,12 +19,13 @@ def came_out(*numbers: int) -> list[IncomingRecord]:
 
 
 def test_the_judge_sees_a_loss_a_double_a_swap_and_a_stranger() -> None:
-    assert judge(came_out(0, 1, 2, 3), sent=4).exact
-    assert judge(came_out(1, 0, 3, 2), sent=4).exact  # order is promised per key only
-    assert judge(came_out(0, 1, 3), sent=4).lost == 1
-    assert judge(came_out(0, 1, 2, 2, 3), sent=4).duplicated == 1
-    assert judge(came_out(2, 0, 1, 3), sent=4).out_of_order == 1
-    assert judge(came_out(0, 1, 2, 3, 4), sent=4).unknown == 1
+    assert judge(came_out(0, 1, 2, 3), sent=4, dead_topic="dead").exact
+    assert judge(came_out(1, 0, 3, 2), sent=4, dead_topic="dead").exact  # order is promised per key only
+    assert judge(came_out(0, 1, 3), sent=4, dead_topic="dead").lost == 1
+    assert judge(came_out(0, 1, 2, 2, 3), sent=4, dead_topic="dead").duplicated == 1
+    assert judge(came_out(2, 0, 1, 3), sent=4, dead_topic="dead").out_of_order == 1
+    assert judge(came_out(0, 1, 2, 3, 4), sent=4, dead_topic="dead").unknown == 1
+    assert not judge(came_out(0, 1, 2, 3), sent=4, dead_topic="out").exact  # a good document is no dead letter
 
 
 @pytest.mark.chaos

@@ -18,10 +18,11 @@ class Verdict:
     duplicated: int
     out_of_order: int  # records with a smaller number than one before them of the same key
     unknown: int  # records that were never sent
+    dead: int  # dead letters; every document is a good one
 
     @property
     def exact(self) -> bool:
-        return self.lost == self.duplicated == self.out_of_order == self.unknown == 0
+        return self.lost == self.duplicated == self.out_of_order == self.unknown == self.dead == 0
 
 
 def document(topic: str, number: int, *, keys: int) -> OutgoingRecord:
@@ -34,13 +35,15 @@ def number_of(record: IncomingRecord) -> int:
     return int(dict(record.headers)[NUMBER] or b"-1")
 
 
-def judge(records: Iterable[IncomingRecord], *, sent: int) -> Verdict:
+def judge(records: Iterable[IncomingRecord], *, sent: int, dead_topic: str) -> Verdict:
     """`records` in the order of their offsets within each partition."""
     times: Counter[int] = Counter()
+    dead = 0
     by_key: dict[bytes | None, list[int]] = defaultdict(list)
     for record in records:
         number = number_of(record)
         times[number] += 1
+        dead += record.partition.topic == dead_topic
         by_key[record.key].append(number)
     return Verdict(
         sent=sent,
@@ -48,6 +51,7 @@ def judge(records: Iterable[IncomingRecord], *, sent: int) -> Verdict:
         duplicated=sum(count - 1 for count in times.values()),
         out_of_order=sum(backward_steps(numbers) for numbers in by_key.values()),
         unknown=sum(count for number, count in times.items() if not 0 <= number < sent),
+        dead=dead,
     )
 
 
