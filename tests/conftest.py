@@ -25,13 +25,6 @@ def found(service: str) -> Source | None:
     return FOUND[service]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # kafka-python 3.0 reads its message definitions with functions that Python 3.11 and 3.12 call deprecated.
-    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
-    # It also leaves sockets whose connection was refused to the garbage collector, which may come in any later test.
-    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
-
-
 def pytest_report_header() -> str:
     names = {service: source.name if (source := found(service)) else "none" for service in ("kafka", "redis")}
     return f"services: kafka from {names['kafka']}, redis from {names['redis']}"
@@ -69,6 +62,6 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def kafka_settings(bootstrap_servers: str) -> KafkaSettings:
     """Settings with topics and a group of their own; the topics exist, with three partitions."""
-    from tests.transport.topics import kafka_settings_for  # not above: importing kafka needs the filter below
+    from tests.transport.topics import kafka_settings_for  # not above: kafka warns when imported before pytest filters
 
     return kafka_settings_for(bootstrap_servers, name=uuid.uuid4().hex[:12])

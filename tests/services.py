@@ -164,7 +164,7 @@ def start_kafka_container(stack: ExitStack, folder: Path) -> str:
 
 def wait_for_broker(address: str) -> None:
     """Asks the broker instead of reading its log: images differ in what they log."""
-    from workers.transport.kafka_admin import reachable  # not above: importing kafka warns, see tests/conftest.py
+    from workers.transport.kafka_admin import reachable  # not above: see tests/conftest.py
 
     settings = KafkaSettings(bootstrap_servers=address, connect_timeout_ms=2_000)
     deadline_s = time.monotonic() + 90

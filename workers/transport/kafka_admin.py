@@ -18,6 +18,7 @@ from workers.errors import ConfigurationError, DependencyError, EnrichError
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord, OutgoingRecord, Partition
 from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition, open_client
+from workers.transport.kafka_clients import ungrouped_reader
 from workers.transport.kafka_records import NullableValues, incoming_record, send
 
 log = logging.getLogger(__name__)
@@ -143,14 +144,7 @@ def read_all(settings: KafkaSettings, topics: Sequence[str], *, timeout_s: float
     Raises DependencyError if that cannot be read within `timeout_s`. Records of a transaction still open are not there.
     """
     with kafka_errors("reading"):
-        consumer = open_client(
-            KafkaConsumer,
-            **connection_options(settings, role="reader"),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
+        consumer = ungrouped_reader(settings)
         try:
             return read_assigned(consumer, topics, timeout_s=timeout_s)
         finally:

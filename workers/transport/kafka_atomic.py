@@ -17,10 +17,10 @@ from kafka.errors import InvalidProducerEpochError, ProducerFencedError
 from workers.errors import DependencyError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import OutgoingRecord
-from workers.transport.kafka_client import connection_options, kafka_errors, open_client
+from workers.transport.kafka_client import kafka_errors
+from workers.transport.kafka_clients import initialise_timeout_s, transactional_producer
 from workers.transport.kafka_lane import Lane
-from workers.transport.kafka_publisher import BATCH_BYTES, LINGER_MS, MAX_BLOCK_MS, MAX_REQUEST_BYTES
-from workers.transport.kafka_records import NO_VALUE, NullableValues
+from workers.transport.kafka_records import NO_VALUE
 
 INIT_TRIES = 3  # initialising may hang like every transactional call of the client; a new producer then does it
 
@@ -94,9 +94,9 @@ def _existing(producer: KafkaProducer, placed: PlacedRecord) -> int | None:
 
 
 def _initialised(settings: KafkaSettings, name: str, make_producer: Callable[..., KafkaProducer]) -> Lane:
-    timeout_s = (settings.connect_timeout_ms + 2 * MAX_BLOCK_MS) / 1000
+    timeout_s = initialise_timeout_s(settings)
     for attempt in range(1, INIT_TRIES + 1):
-        lane = Lane(lambda: _new_producer(settings, name, make_producer))
+        lane = Lane(lambda: transactional_producer(settings, name, role="atomic", make_producer=make_producer))
         try:
             with kafka_errors(f"making the only writer {name}"):
                 lane.call(lambda producer: producer.init_transactions(), timeout_s=timeout_s)
@@ -110,25 +110,6 @@ def _initialised(settings: KafkaSettings, name: str, make_producer: Callable[...
         else:
             return lane
     raise AssertionError("the last try returns or raises. This is a bug.")
-
-
-def _new_producer(settings: KafkaSettings, name: str, make_producer: Callable[..., KafkaProducer]) -> KafkaProducer:
-    request_timeout_ms = min(settings.request_timeout_ms, settings.publish_deadline_ms)
-    return open_client(
-        make_producer,
-        **connection_options(settings, role="atomic") | {"request_timeout_ms": request_timeout_ms},
-        transactional_id=name,
-        transaction_timeout_ms=settings.transaction_timeout_ms,
-        delivery_timeout_ms=settings.publish_deadline_ms + LINGER_MS,
-        max_block_ms=MAX_BLOCK_MS,
-        acks="all",
-        compression_type=None if settings.compression == "none" else settings.compression,
-        batch_size=BATCH_BYTES,
-        linger_ms=LINGER_MS,
-        max_request_size=MAX_REQUEST_BYTES,
-        value_serializer=NullableValues(),
-        metrics_enabled=False,
-    )
 
 
 def _reason(error: Exception, deadline_s: float) -> str:

@@ -21,17 +21,14 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 from workers.errors import ConfigurationError, DependencyError, EnrichError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import OutgoingRecord, Partition
-from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition, open_client
+from workers.transport.kafka_client import kafka_errors, kafka_partition
+from workers.transport.kafka_clients import initialise_timeout_s, transactional_producer
 from workers.transport.kafka_lane import Lane
-from workers.transport.kafka_records import NullableValues, send
+from workers.transport.kafka_records import send
 
 log = logging.getLogger(__name__)
 
-MAX_BLOCK_MS = 3_000  # init_transactions may meet the trap too: give up soon and try again with a new producer
 RETRY_PAUSES_S = (0.0, 0.1, 0.3, 1.0, 2.0)  # between new producers; the last one repeats
-BATCH_BYTES = 131_072
-LINGER_MS = 5
-MAX_REQUEST_BYTES = 16_777_216  # what may leave; how large a record may be is the brokers' to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class KafkaPublisher:
 
     def _initialise(self) -> None:
         self._lane = Lane(self._new_producer)
-        timeout_s = (self._settings.connect_timeout_ms + 2 * MAX_BLOCK_MS) / 1000
+        timeout_s = initialise_timeout_s(self._settings)
         self._lane.call(lambda producer: producer.init_transactions(), timeout_s=timeout_s)
 
     def _carry_out(self, job: Publication) -> None:
@@ -165,22 +162,8 @@ class KafkaPublisher:
                 job.done.set_exception(PublishFailed("the epoch ahead of it failed, or the publisher was closed"))
 
     def _new_producer(self) -> KafkaProducer:
-        settings = self._settings
-        request_timeout_ms = min(settings.request_timeout_ms, settings.publish_deadline_ms)
-        return open_client(
-            self._make_producer,
-            **connection_options(settings, role="producer") | {"request_timeout_ms": request_timeout_ms},
-            transactional_id=self._transactional_id,
-            transaction_timeout_ms=settings.transaction_timeout_ms,
-            delivery_timeout_ms=settings.publish_deadline_ms + LINGER_MS,
-            max_block_ms=MAX_BLOCK_MS,
-            acks="all",
-            compression_type=None if settings.compression == "none" else settings.compression,
-            batch_size=BATCH_BYTES,
-            linger_ms=LINGER_MS,
-            max_request_size=MAX_REQUEST_BYTES,
-            value_serializer=NullableValues(),
-            metrics_enabled=False,
+        return transactional_producer(
+            self._settings, self._transactional_id, role="producer", make_producer=self._make_producer
         )
 
 

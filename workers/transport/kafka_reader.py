@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord
-from workers.transport.kafka_client import connection_options, kafka_errors, open_client
+from workers.transport.kafka_client import kafka_errors
+from workers.transport.kafka_clients import ungrouped_reader
 from workers.transport.kafka_records import incoming_record
 
 Poll = Callable[[float], list[IncomingRecord]]  # seconds to wait -> records that were not returned before
@@ -19,14 +20,7 @@ Poll = Callable[[float], list[IncomingRecord]]  # seconds to wait -> records tha
 def committed_reader(settings: KafkaSettings, topics: Sequence[str]) -> Iterator[Poll]:
     """Reads `topics` from the beginning and goes on with what is committed later; order per partition is kept."""
     with kafka_errors("reading"):
-        consumer = open_client(
-            KafkaConsumer,
-            **connection_options(settings, role="reader"),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
+        consumer = ungrouped_reader(settings)
 
     def poll(timeout_s: float) -> list[IncomingRecord]:
         with kafka_errors("reading"):
