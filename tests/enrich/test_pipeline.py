@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import EnrichedDocument, StageName
+from schemas import Document, EnrichedDocument, StageName
 from tests.fakes.models import MARKS, answer_of
 from tests.fakes.pipelines import incoming, oracle, oracle_pipeline, payload
-from workers.enrich.outcome import Enriched, Failed, Tombstone
+from workers.enrich.outcome import Enriched, Failed, Failure, Tombstone
+from workers.enrich.reading import Accepted, Reading
 from workers.settings import CacheSettings, Settings, StageSettings, WindowSettings
+from workers.stages.results import EntitiesResult, FoundEntity
 
 SMALL_WINDOWS = Settings(window=WindowSettings(max_tokens=16, overlap_tokens=4))
 # Room for several sentences, or there is no choice of where to cut and an edit shifts every window behind it.
@@ -53,6 +57,25 @@ def test_spans_quote_the_text_whatever_it_is(text: str) -> None:
     assert all(text[e.start : e.end] == e.text for e in document.entities)
     for coverage in document.coverage.values():
         assert coverage.characters_seen == coverage.characters == len(text) or not coverage.segments
+
+
+@pytest.mark.parametrize("wrong", [{"start": 3}, {"text": "Anna met Bert"}], ids=["misplaced", "too short"])
+def test_a_span_that_does_not_quote_the_document_is_never_published(wrong: dict[str, Any]) -> None:
+    chosen = Settings.model_validate({"stages": {"entities": {"min_score": 0}}})
+    model = oracle()
+    with oracle_pipeline(model, chosen) as pipeline:
+        [reading] = pipeline.reader.read(
+            [Accepted(incoming(b""), Document(id="d", text="Anna met Bert Brecht.", language="en"))]
+        )
+        assert isinstance(reading, Reading)
+        answer = answer_of("Anna met Bert Brecht.")
+        found = EntitiesResult((FoundEntity("PER", 9, 20, 0.9),))
+        answer = {**answer, StageName.ENTITIES: found}
+        assert isinstance(pipeline.assembler.assemble(reading, [answer]), EnrichedDocument)
+        damaged = replace(reading, windows=(replace(reading.windows[0], **wrong),))
+        failure = pipeline.assembler.assemble(damaged, [answer])
+    assert isinstance(failure, Failure)
+    assert failure.code == "span_mismatch"
 
 
 @pytest.mark.parametrize("mark", MARKS)

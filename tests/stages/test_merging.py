@@ -41,7 +41,7 @@ ADA, BABBAGE = FoundEntity("PER", 0, 12, 0.9), FoundEntity("PER", 17, 24, 0.8)
 
 def entities(*per_window: tuple[Window, list[FoundEntity]], min_score: float = 0.5) -> tuple[Entity, ...]:
     windows = [w for w, _ in per_window]
-    return merge_entities(TEXT, windows, [EntitiesResult(tuple(f)) for _, f in per_window], min_score=min_score)
+    return merge_entities(windows, [EntitiesResult(tuple(f)) for _, f in per_window], min_score=min_score)
 
 
 def test_an_entity_found_by_two_windows_counts_once_with_the_better_score() -> None:
@@ -101,7 +101,7 @@ def test_a_relation_of_two_windows_counts_once() -> None:
 
 def test_a_relation_whose_end_lost_to_an_overlap_is_left_out() -> None:
     better = FoundEntity("ORG", 4, 24, 0.99)
-    found = merge_entities(TEXT, [WHOLE], [EntitiesResult((ADA, BABBAGE, better))], min_score=0)
+    found = merge_entities([WHOLE], [EntitiesResult((ADA, BABBAGE, better))], min_score=0)
     assert merge_relations(found, [WHOLE], [pair(0.9)], thresholds={}, min_score=None) == ()
 
 

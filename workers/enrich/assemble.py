@@ -125,7 +125,7 @@ class Assembler:
             return ()
         results = _column(answers, StageName.ENTITIES, EntitiesResult)
         min_score = self.stages.entities.min_score
-        return entities.merge_entities(reading.document.text, reading.windows, results, min_score=min_score)
+        return entities.merge_entities(reading.windows, results, min_score=min_score)
 
     def relations(
         self, found: Sequence[Entity], windows: Sequence[Window], answers: Sequence[WindowAnswer]

@@ -15,22 +15,27 @@ Place = tuple[int, int, str]  # start and end in the document, type
 
 
 def merge_entities(
-    text: str, windows: Sequence[Window], results: Sequence[EntitiesResult], *, min_score: float
+    windows: Sequence[Window], results: Sequence[EntitiesResult], *, min_score: float
 ) -> tuple[Entity, ...]:
     """The entities of the document, by start, none overlapping, ids `e1`, `e2`, ...
 
     Text that two windows share is read twice: the same span and type counts once with the better score, and of spans
-    that overlap the better-scored stays (then the longer, then the earlier).
+    that overlap the better-scored stays (then the longer, then the earlier). `Entity.text` is what the window says, so
+    that comparing it with the document tells a window or an offset that is wrong.
     """
     scores: dict[Place, float] = {}
+    texts: dict[Place, str] = {}
     for window, result in zip(windows, results, strict=True):
         for found in result.entities:
             if found.score >= min_score:
                 place = (window.start + found.start, window.start + found.end, found.type)
                 scores[place] = max(found.score, scores.get(place, 0.0))
+                texts[place] = window.text[found.start : found.end]
     by_merit = sorted(scores, key=lambda place: (-scores[place], place[0] - place[1], place))
     return tuple(
-        Entity(id=f"e{n}", type=kind, text=text[start:end], start=start, end=end, score=scores[start, end, kind])
+        Entity(
+            id=f"e{n}", type=kind, text=texts[start, end, kind], start=start, end=end, score=scores[start, end, kind]
+        )
         for n, (start, end, kind) in enumerate(without_overlaps(by_merit), start=1)
     )
 
