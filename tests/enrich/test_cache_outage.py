@@ -10,6 +10,7 @@ import pytest
 
 from workers.cli.demo import sample_records
 from workers.compose import AnyModel, load_default_model, open_pipeline
+from workers.enrich.outcome import Enriched
 from workers.enrich.outgoing import Outgoing
 from workers.settings import CacheSettings, Settings
 from workers.transport.base import IncomingRecord, Partition
@@ -35,17 +36,21 @@ def records() -> list[IncomingRecord]:
     return [IncomingRecord(Partition("documents", 0), n, 0, s.key, s.value) for n, s in enumerate(samples)]
 
 
-def values(model: AnyModel, cache: CacheSettings, before_epoch: Callable[[int], None]) -> list[bytes | None]:
-    """The values of the output records, read in several epochs."""
+def enrich_all(
+    model: AnyModel, cache: CacheSettings, before_epoch: Callable[[int], None]
+) -> tuple[list[bytes | None], list[int]]:
+    """The values of the output records, and the windows that came from the cache in each epoch."""
     todo: Sequence[IncomingRecord] = records()
     size = -(-len(todo) // EPOCHS)
     made: list[bytes | None] = []
+    hits: list[int] = []
     with open_pipeline(Settings(cache=cache), model) as pipeline:
         for number in range(EPOCHS):
             before_epoch(number)
             outcomes = pipeline.enrich(todo[number * size : (number + 1) * size])
             made += [record.value for record in OUTGOING.records(outcomes)]
-    return made
+            hits.append(sum(outcome.run.cache_hits for outcome in outcomes if isinstance(outcome, Enriched)))
+    return made, hits
 
 
 @pytest.mark.timeout(300)
@@ -58,9 +63,11 @@ def test_a_redis_that_dies_on_the_way_changes_no_byte(model: AnyModel, services:
             services.process.wait()
 
     redis = CacheSettings.model_validate({"kind": "redis", "redis_url": services.redis_url, "timeout_ms": 1_000})
-    without = values(model, CacheSettings(), nothing)
-    cold = values(model, redis, nothing)
-    dying = values(model, redis, kill)  # the first half from the cache, the rest without
+    without, _ = enrich_all(model, CacheSettings(), nothing)
+    cold, _ = enrich_all(model, redis, nothing)
+    dying, hits = enrich_all(model, redis, kill)
+    assert min(hits[:2]) > 0, "nothing came from Redis while it lived: the test shows nothing"
+    assert hits[2:] == [0, 0]
     assert len(without) == len(records())
     assert cold == without
     assert dying == without
