@@ -71,19 +71,23 @@ def write_training_data(folder: Path, *, rows: int = 6) -> Path:
     rng = random.Random(5)
     for source in TRAINING:
         family = source.name.split(".")[0].split("_")[0]
-        if source.related:
+        if source.form == "related":
             made = [related_row(rng, n, family) for n in range(rows)]
         else:
             made = [tagged_row(rng, family) for _ in range(rows)]
         write_lines(folder / source.path, made)
-    for name in ("uner_ewt", "wikigold"):
-        write_lines(folder / f"ner/{name}.test.jsonl", [tagged_row(rng, name) for _ in range(rows)])
+    for name in ("uner_ewt.test", "wikigold.test", "uner_ewt.dev"):
+        write_lines(folder / f"ner/{name}.jsonl", [tagged_row(rng, name) for _ in range(rows)])
     for name, family in (("redocred.test", "redocred"), ("knowledgenet.dev", "knowledgenet")):
         write_lines(folder / f"relations/{name}.jsonl", [related_row(rng, n, family) for n in range(rows)])
     for name in ("scitldr_a.train", "scitldr_a.test", "gum.train"):
         write_lines(folder / f"summarization/{name}.jsonl", [summarized_row(rng, n) for n in range(rows)])
     topics = ["pay_bill", "play_music", "book_hotel", "tell_joke", "set_alarm", "find_phone", "weather", "translate"]
     write_lines(folder / "classification/clinc150.dev.jsonl", [{"text": f"please {t}", "label": t} for t in topics])
+    for name in ("banking77.train", "clinc150.train", "sentence_polarity.train"):
+        write_lines(
+            folder / f"classification/{name}.jsonl", [{"text": f"tell me how to {t}", "label": t} for t in topics]
+        )
     write_lines(
         folder / "classification/bbc.test.jsonl",
         [{"text": "The team won the match.", "label": "sport"}, {"text": "Shares fell.", "label": "business"}],

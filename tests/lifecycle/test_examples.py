@@ -10,14 +10,17 @@ from hypothesis import strategies as st
 
 from workers.lifecycle.data import Fact, Labelled, Mention
 from workers.lifecycle.examples import Example, ExampleMaker
+from workers.lifecycle.gathering import joined
 from workers.lifecycle.labels import (
-    AMBIGUOUS,
     ENTITY_TYPES,
+    PACKAGED,
     RELATION_SCHEMES,
     RELATION_TYPES,
     TAG_SCHEMES,
+    scheme_of,
 )
-from workers.lifecycle.recipe import TRAINING, TrainSettings, joined
+from workers.lifecycle.labelspace import AMBIGUOUS
+from workers.lifecycle.recipe import TRAINING, TrainSettings
 from workers.models.store import find_trunk
 from workers.models.tokenizer import SubwordTokenizer
 from workers.text.bio import spans_of
@@ -27,7 +30,8 @@ NAMES = [relation.name for relation in RELATION_TYPES]
 
 
 def examples(labelled: Labelled, source: str, limit: int = 254) -> list[Example]:
-    return list(ExampleMaker(TOKENIZER, source, max_tokens=254).make(labelled, limit))
+    maker = ExampleMaker(TOKENIZER, source, PACKAGED, scheme_of(source, PACKAGED), max_tokens=254)
+    return list(maker.make(labelled, limit))
 
 
 def spans_in(example: Example) -> list[tuple[str, str]]:

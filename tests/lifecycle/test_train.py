@@ -2,82 +2,171 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.fakes.tiny_model import tiny_trunk
-from tests.fakes.training_data import write_training_data
+from tests.fakes.training_data import related_row, write_lines, write_training_data
 from workers.errors import ConfigurationError
+from workers.lifecycle.checkpoint import read_checkpoint, save_checkpoint
+from workers.lifecycle.gathering import gather
 from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
-from workers.lifecycle.learning import Progress, learn
-from workers.lifecycle.recipe import TrainSettings, gather, read_recipe
+from workers.lifecycle.learning import Course, Progress
+from workers.lifecycle.recipe import TRAINING, TrainSettings, read_recipe
+from workers.lifecycle.sentences import restore_sentences
 from workers.lifecycle.train import train
-from workers.models.config import EncoderShape, ModelConfig, read_config
+from workers.models.config import EncoderPart, EncoderShape, ModelConfig, read_config
 from workers.models.folder import LoadedModel, blank_model
 from workers.models.shared import load_model
 from workers.settings import DEFAULT_LABELS, ModelSettings
 
+SMALL = EncoderShape(
+    layers=4, shared_layers=2, attention_heads=4, case_at="input", trained=("case", "lower", "plain", "tuned")
+)
 
-def small_model() -> LoadedModel:
+
+def small_model(encoder: EncoderShape = SMALL) -> LoadedModel:
     torch.manual_seed(3)
     config = ModelConfig(
         name="small",
         trunk_sha256="",
         tokenizer_sha256="",
         heads_sha256="",
-        encoder=EncoderShape(layers=4, shared_layers=2, attention_heads=4),
+        encoder=encoder,
         entity_types=ENTITY_TYPES,
         relation_types=RELATION_TYPES,
     )
     return blank_model(config, tiny_trunk())
 
 
-def run(data: Path, recipe: TrainSettings) -> tuple[LoadedModel, list[Progress]]:
-    model, steps = small_model(), list[Progress]()
-    gathered = gather(data, model.tokenizer, recipe)
-    learn(model, gathered.examples, recipe, dtype=torch.float32, report=steps.append)
-    return model, steps
+def small_recipe(**values: object) -> TrainSettings:
+    """The packaged recipe with fewer texts kept back: the test's files have six each."""
+    sources = [source.model_copy(update={"heldout": min(source.heldout, 2)}) for source in TRAINING]
+    return TrainSettings.model_validate({"sources": sources, "precision": "fp32", **values})
 
 
-def test_it_learns_what_the_data_teach_and_leaves_the_trunk_alone(tmp_path: Path) -> None:
+def course_of(data: Path, recipe: TrainSettings, encoder: EncoderShape = SMALL) -> tuple[LoadedModel, Course]:
+    model = small_model(encoder)
+    return model, Course(model, gather(data, model.tokenizer, recipe).examples, recipe, torch.float32)
+
+
+@pytest.mark.parametrize("parts", [("case", "tuned"), ("case", "lower", "plain", "tuned")])
+def test_it_learns_what_the_data_teach_and_changes_only_what_it_says(
+    tmp_path: Path, parts: tuple[EncoderPart, ...]
+) -> None:
     data = write_training_data(tmp_path)
-    recipe = TrainSettings(
-        epochs=20, batch_tokens=512, encoder_rate=2e-3, heads_rate=1e-2, heldout_documents=2, dropout=0
-    )
-    model, steps = run(data, recipe)
+    recipe = small_recipe(epochs=20, batch_tokens=512, encoder_rate=2e-3, heads_rate=1e-2, dropout=0, forget=0)
+    encoder = SMALL.model_copy(update={"trained": parts})
+    model, course = course_of(data, recipe, encoder)
+    steps: list[Progress] = []
+    for _ in range(recipe.epochs):
+        course.run_epoch(steps.append)
     first = [step for step in steps if step.epoch == 0][-1]
     assert steps[-1].step == steps[-1].steps, "the schedule must end where the data ends"
     assert steps[-1].entity_loss < first.entity_loss / 3
     assert steps[-1].relation_loss < first.relation_loss / 2
-    before, after = small_model().encoder.state_dict(), model.encoder.state_dict()
+    before, after = small_model(encoder).encoder.state_dict(), model.encoder.state_dict()
     changed = {name.split(".")[0] for name, tensor in after.items() if not torch.equal(tensor, before[name])}
-    assert changed == {"case", "tuned"}
+    assert changed == set(parts) - {"plain"}
 
 
-def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    data = write_training_data(tmp_path, rows=3)
-    recipe = TrainSettings(epochs=1, heldout_documents=1)
-    one, other = run(data, recipe)[0], run(data, recipe)[0]
-    for name, tensor in one.heads.state_dict().items():
-        assert torch.equal(tensor, other.heads.state_dict()[name]), name
+def test_a_run_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", rows=3)
+    recipe = small_recipe(epochs=3)
+    whole, course = course_of(data, recipe)
+    for _ in range(3):
+        course.run_epoch(lambda _: None)
+    _, first = course_of(data, recipe)
+    first.run_epoch(lambda _: None)
+    save_checkpoint(tmp_path / "out", first.tensors(), {"epoch": 1})
+    resumed, second = course_of(data, recipe)
+    stored = read_checkpoint(tmp_path / "out")
+    assert stored is not None
+    second.restore(stored[0], epoch=1)
+    for _ in range(2):
+        second.run_epoch(lambda _: None)
+    for module, other in ((whole.encoder, resumed.encoder), (whole.heads, resumed.heads)):
+        for name, tensor in module.state_dict().items():
+            assert torch.equal(tensor, other.state_dict()[name]), name
 
 
-def test_a_whole_run_writes_a_model_that_opens_and_a_card(tmp_path: Path) -> None:
+def test_the_sentence_branch_says_again_what_the_trunk_says(tmp_path: Path) -> None:
+    data = write_training_data(tmp_path)
+    recipe = small_recipe(epochs=4, encoder_rate=5e-3)
+    model, course = course_of(data, recipe)
+    for _ in range(recipe.epochs):
+        course.run_epoch(lambda _: None)
+    windows = [example.window for example in gather(data, model.tokenizer, recipe).examples]
+    losses: list[float] = []
+    restore_sentences(
+        model,
+        small_model(SMALL.model_copy(update={"case_at": "branch"})).encoder.eval(),
+        windows,
+        epochs=20,
+        batch_tokens=512,
+        rate=2e-3,
+        seed=1,
+        dtype=torch.float32,
+        report=lambda step, steps, loss: losses.append(loss),
+    )
+    assert sum(losses[-5:]) < sum(losses[:5]) / 2
+
+
+def test_a_whole_run_writes_a_model_that_opens_a_card_and_a_curve(tmp_path: Path) -> None:
     data = write_training_data(tmp_path / "data", rows=4)
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("epochs: 1\nname: try\nheldout_documents: 2\nprecision: fp32\n")
-    train(recipe, data=data, out=tmp_path / "out")
-    model = load_model(ModelSettings(name=str(tmp_path / "out"), precision="fp32"), labels=DEFAULT_LABELS)
-    config = read_config(tmp_path / "out")
+    recipe.write_text("epochs: 1\nname: try\nrestore_epochs: 1\nprecision: fp32\n")
+    out = tmp_path / "out"
+    train(recipe, data=data, out=out)
+    model = load_model(ModelSettings(name=str(out), precision="fp32"), labels=DEFAULT_LABELS)
+    config = read_config(out)
     assert model.info.name == "try"
     assert config.training is not None
     assert config.training.windows["uner_ewt.train"] > 0
+    assert set(config.entity_thresholds) == set(ENTITY_TYPES)
     assert "entities wikigold.test F1 PER/ORG/LOC" in config.scores
-    assert config.heads_sha256 in (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert config.heads_sha256 in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert read_checkpoint(out) is None
     with pytest.raises(ConfigurationError, match="already holds a model"):
-        train(recipe, data=data, out=tmp_path / "out")
+        train(recipe, data=data, out=out)
+
+
+def test_a_teams_own_labels_and_files_are_a_recipe(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    write_lines(tmp_path / "own.jsonl", [related_row(rng, n, "redocred") for n in range(12)])
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        """
+        name: ours
+        precision: fp32
+        epochs: 2
+        packaged_extras: false
+        entity_types: [PERSON, PLACE]
+        relation_types: [{name: came_from, heads: [PERSON], tails: [PLACE]}]
+        sources:
+          - path: own.jsonl
+            form: related
+            heldout: 3
+            types: {PER: PERSON, LOC: PLACE}
+            relations: {place of birth: came_from}
+        dev: []
+        """
+    )
+    train(recipe, data=tmp_path, out=tmp_path / "out")
+    config = read_config(tmp_path / "out")
+    assert (config.entity_types, [r.name for r in config.relation_types]) == (("PERSON", "PLACE"), ["came_from"])
+    assert "own" in (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_checkpoint_of_another_recipe_is_not_taken_up(tmp_path: Path) -> None:
+    data = write_training_data(tmp_path / "data", rows=3)
+    save_checkpoint(tmp_path / "out", {}, {"recipe": "another", "epoch": 1})
+    with pytest.raises(ConfigurationError, match="another recipe"):
+        train(None, data=data, out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("content", ["epochs: 0", "epoch: 3", "epochs: [", "[1]"])

@@ -41,7 +41,7 @@ def test_both_branches_start_as_the_trunk(kind: str) -> None:
     lengths = torch.tensor([48, 3, 17, 40, 2])
     mask = attention_mask(lengths, 48)
     expected = theirs(input_ids=ids, attention_mask=mask[:, 0, 0, :].long()).last_hidden_state
-    lower = ours.read_lower(ids, mask)
+    lower = ours.read_lower(ids, mask, torch.ones_like(ids))
     real = mask[:, 0, 0, :]
     for hidden in (ours.read_plain(lower, mask), ours.read_tuned(lower, mask, torch.ones_like(ids))):
         torch.testing.assert_close(hidden[real], expected[real], atol=2e-5, rtol=1e-4)
@@ -54,7 +54,7 @@ def test_the_tuned_branch_sees_how_words_are_written() -> None:
     torch.nn.init.normal_(encoder.case.weight)
     ids = torch.full((1, 16), 2_000)
     mask = attention_mask(torch.tensor([16]), 16)
-    lower = encoder.read_lower(ids, mask)
+    lower = encoder.read_lower(ids, mask, torch.ones_like(ids))
     assert not torch.equal(
         encoder.read_tuned(lower, mask, torch.full_like(ids, 1)),
         encoder.read_tuned(lower, mask, torch.full_like(ids, 2)),

@@ -1,4 +1,4 @@
-"""Examples become batches of tensors, the same ones for the same seed. The frozen layers are read once and kept."""
+"""Examples become batches of tensors, the same ones for the same seed; with noise that training wants, without it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from workers.lifecycle.examples import Example
-from workers.models.encoder import BranchedEncoder, attention_mask
+from workers.models.encoder import attention_mask
 from workers.models.heads import PairBatch
 from workers.models.pairs import Mentions, Pairs
-from workers.models.prepared import collate
+from workers.models.prepared import PreparedWindow, collate
 from workers.models.readout import pair_batch, place
 from workers.models.shapes import WordShape
 
@@ -27,7 +27,7 @@ _CASED = torch.tensor(
 class TrainingBatch:
     """One step's windows, all of one area."""
 
-    lower: Tensor  # [B, T, D] what the frozen layers say
+    ids: Tensor  # [B, T]
     mask: Tensor  # [B, 1, 1, T]
     shapes: Tensor  # [B, T]
     word_rows: Tensor  # [W]
@@ -38,28 +38,11 @@ class TrainingBatch:
     known: Tensor  # [P, relation types]
 
 
-class Kept:
-    """The lower layers' hidden states of all examples: 0.8 GB for a million tokens, and a third of the time saved."""
-
-    def __init__(self, encoder: BranchedEncoder, examples: Sequence[Example], *, batch_tokens: int, dtype: torch.dtype):
-        self._hidden: list[Tensor] = [torch.empty(0)] * len(examples)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
-            for numbers in by_area(examples, batch_tokens, random.Random(0)):  # noqa: S311
-                batch = collate([examples[number].window for number in numbers])
-                mask = attention_mask(place(batch.lengths, torch.device("cpu")), batch.ids.shape[1])
-                hidden = encoder.read_lower(torch.from_numpy(batch.ids), mask).to(dtype)
-                for number, row in zip(numbers, hidden, strict=True):
-                    self._hidden[number] = row.clone()
-
-    def __getitem__(self, numbers: Sequence[int]) -> Tensor:
-        return torch.stack([self._hidden[number] for number in numbers]).float()
-
-
-def by_area(examples: Sequence[Example], batch_tokens: int, rng: random.Random) -> list[list[int]]:
-    """Numbers of examples in batches of equal area and at most `batch_tokens`, both orders shuffled."""
+def by_area(windows: Sequence[PreparedWindow], batch_tokens: int, rng: random.Random) -> list[list[int]]:
+    """Numbers of windows in batches of equal area and at most `batch_tokens`, both orders shuffled."""
     groups: dict[int, list[int]] = {}
-    for number, example in enumerate(examples):
-        groups.setdefault(example.window.area, []).append(number)
+    for number, window in enumerate(windows):
+        groups.setdefault(window.area, []).append(number)
     batches: list[list[int]] = []
     for area, numbers in groups.items():
         rng.shuffle(numbers)
@@ -69,14 +52,16 @@ def by_area(examples: Sequence[Example], batch_tokens: int, rng: random.Random) 
     return batches
 
 
-def make_batch(examples: Sequence[Example], lower: Tensor, shapes: Tensor | None = None) -> TrainingBatch:
+def make_batch(
+    examples: Sequence[Example], device: torch.device, *, ids: Tensor | None = None, shapes: Tensor | None = None
+) -> TrainingBatch:
+    """One batch of examples of one area; `ids` and `shapes` replace the examples' own where noise was added."""
     collated = collate([example.window for example in examples])
     mentions, pairs = _joined(examples)
-    device = lower.device
     return TrainingBatch(
-        lower=lower,
+        ids=place(collated.ids, device) if ids is None else ids.to(device),
         mask=attention_mask(place(collated.lengths, device), collated.ids.shape[1]),
-        shapes=place(collated.shapes, device) if shapes is None else shapes,
+        shapes=place(collated.shapes, device) if shapes is None else shapes.to(device),
         word_rows=place(collated.word_rows, device),
         word_firsts=place(collated.word_firsts, device),
         possible=place(np.concatenate([example.possible for example in examples]), device),
@@ -112,10 +97,30 @@ def recased(shapes: Tensor, share: float, rng: random.Random) -> Tensor:
     return shapes
 
 
+def forgotten(ids: Tensor, lengths: Tensor, share: float, unknown_id: int, generator: torch.Generator) -> Tensor:
+    """Some subwords as if they were not in the vocabulary, so that names are also told by what stands around them."""
+    positions = torch.arange(ids.shape[1])
+    inside = (positions > 0) & (positions < lengths[:, None] - 1)
+    return torch.where(inside & (torch.rand(ids.shape, generator=generator) < share), unknown_id, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What is done to a window before it is learned from."""
+
+    recase: float  # part of windows shown in one case only
+    forget: float  # part of subwords replaced by the unknown one
+    unknown_id: int
+
+
 def epoch_batches(
-    examples: Sequence[Example], kept: Kept, *, batch_tokens: int, recase: float, rng: random.Random
+    examples: Sequence[Example], device: torch.device, *, batch_tokens: int, noise: Noise, rng: random.Random
 ) -> Iterator[TrainingBatch]:
-    for numbers in by_area(examples, batch_tokens, rng):
+    generator = torch.Generator().manual_seed(rng.getrandbits(32))
+    for numbers in by_area([example.window for example in examples], batch_tokens, rng):
         chosen = [examples[number] for number in numbers]
-        shapes = torch.from_numpy(collate([example.window for example in chosen]).shapes)
-        yield make_batch(chosen, kept[numbers], recased(shapes, recase, rng))
+        collated = collate([example.window for example in chosen])
+        shapes = recased(torch.from_numpy(collated.shapes), noise.recase, rng)
+        lengths = torch.from_numpy(collated.lengths)
+        ids = forgotten(torch.from_numpy(collated.ids), lengths, noise.forget, noise.unknown_id, generator)
+        yield make_batch(chosen, device, ids=ids, shapes=shapes)

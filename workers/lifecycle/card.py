@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workers.lifecycle.recipe import TRAINING, TrainSettings
+from workers.lifecycle.recipe import TrainSettings
 from workers.models.config import ModelConfig
 
 CARD_FILE = "MODEL_CARD.md"
@@ -43,7 +43,14 @@ def write_card(folder: Path, config: ModelConfig, recipe: TrainSettings) -> None
 
 
 def render(config: ModelConfig, recipe: TrainSettings) -> str:
-    parts = (_what(config), _data(config), _scores(config), _types(config), _limits(config), _again(config, recipe))
+    parts = (
+        _what(config),
+        _data(config, recipe),
+        _scores(config),
+        _types(config),
+        _limits(config),
+        _again(config, recipe),
+    )
     return "\n".join(line for part in parts for line in (*part, ""))
 
 
@@ -52,23 +59,25 @@ def _what(config: ModelConfig) -> list[str]:
         f"# {config.name}",
         "",
         "One encoder pass gives entities, relations, zero-shot labels and the salience of sentences. The trunk is",
-        f"all-MiniLM-L6-v2 (Apache-2.0, SHA-256 `{config.trunk_sha256}`), which is not stored here. Its lower",
-        f"{config.encoder.shared_layers} layers are shared; labels and summaries read its own upper layers, entities",
-        "and relations a tuned copy of them that also sees how words are written (the trunk reads lower case only).",
-        f"This folder holds that copy and the heads (`heads.safetensors`, fp16, SHA-256 `{config.heads_sha256}`).",
+        f"all-MiniLM-L6-v2 (Apache-2.0, SHA-256 `{config.trunk_sha256}`), whose vocabulary is not stored here. The",
+        f"lower {config.encoder.shared_layers} layers are run once and also see how words are written (the trunk reads",
+        "lower case only). Entities and relations read one copy of the upper layers; labels and summaries another,",
+        "which was taught to say what the untouched trunk says, so that its sentence space is kept.",
+        f"This folder holds the tuned layers ({', '.join(config.encoder.trained)}) and the heads, in fp16",
+        f"(`heads.safetensors`, SHA-256 `{config.heads_sha256}`).",
         "",
         "Some of the data below is share-alike: who passes the weights on passes on this card and its sources.",
     ]
 
 
-def _data(config: ModelConfig) -> list[str]:
+def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
     windows = config.training.windows if config.training else {}
     return [
         "## Learned from",
         "",
         "| data set | source and licence | windows |",
         "|---|---|---|",
-        *(f"| {source.name} | {source.attribution} | {windows.get(source.name, 0)} |" for source in TRAINING),
+        *(f"| {source.name} | {source.attribution} | {windows.get(source.name, 0)} |" for source in recipe.sources),
         "",
         "| also used | for |",
         "|---|---|",

@@ -41,6 +41,11 @@ class Labelled:
     sentence_starts: tuple[int, ...] = (0,)  # token numbers
     annotated: frozenset[str] | None = None  # relations that were looked for; None if all were
 
+    def cluster_facts(self) -> Iterator[tuple[int, int, str]]:
+        """Facts between things instead of mentions: head cluster, tail cluster, type."""
+        for fact in self.facts:
+            yield self.mentions[fact.head].cluster, self.mentions[fact.tail].cluster, fact.type
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

@@ -9,7 +9,8 @@ from schemas.base import StageName
 from workers.lifecycle.answers import answer, whole
 from workers.lifecycle.data import Labelled, read_oracle, read_related, read_tagged, read_topics
 from workers.lifecycle.examples import excerpt_of
-from workers.lifecycle.labels import TAG_SCHEMES
+from workers.lifecycle.labels import scheme_of
+from workers.lifecycle.labelspace import LabelSpace, Scheme
 from workers.lifecycle.relations import found_entities, given_entities
 from workers.lifecycle.salience import read, top_one_hits
 from workers.lifecycle.score import Counts, compare
@@ -28,7 +29,7 @@ BBC_NAMES = {
 }
 
 
-def entity_counts(model: SharedEncoderModel, texts: list[Labelled], source: str, types: frozenset[str]) -> Counts:
+def entity_counts(model: SharedEncoderModel, texts: list[Labelled], scheme: Scheme, types: frozenset[str]) -> Counts:
     """Strict: type and both ends must be right, of entities with the product's default score or better."""
     excerpts = [excerpt_of(text, 0, len(text.tokens)) for text in texts]
     answers = answer(model, whole(model, [excerpt.text for excerpt in excerpts]))
@@ -37,7 +38,7 @@ def entity_counts(model: SharedEncoderModel, texts: list[Labelled], source: str,
     for excerpt, found in zip(excerpts, answers, strict=True):
         result = found[StageName.ENTITIES]
         assert isinstance(result, EntitiesResult)
-        wanted = [(a, b, TAG_SCHEMES[source].types.get(mention.type)) for a, b, mention, _ in excerpt.places]
+        wanted = [(a, b, scheme.tags.types.get(mention.type)) for a, b, mention, _ in excerpt.places]
         total += compare(
             [(e.start, e.end, e.type) for e in result.entities if e.type in types and e.score >= least],
             [place for place in wanted if place[2] in types],
@@ -48,7 +49,9 @@ def entity_counts(model: SharedEncoderModel, texts: list[Labelled], source: str,
 def evaluate(folder: Path, data: Path, *, report: Callable[[str], None] = print) -> dict[str, float]:
     """Scores in percent by name. `folder` is a model folder, `data` the folder of the data sets."""
     settings = ModelSettings(name=str(folder))
-    model = SharedEncoderModel(open_model(settings), labels=DEFAULT_LABELS, settings=settings)
+    loaded = open_model(settings)
+    labels = LabelSpace.of(loaded.config)
+    model = SharedEncoderModel(loaded, labels=DEFAULT_LABELS, settings=settings)
     scores: dict[str, float] = {}
 
     def state(name: str, value: float) -> None:
@@ -57,16 +60,17 @@ def evaluate(folder: Path, data: Path, *, report: Callable[[str], None] = print)
 
     plo = frozenset({"PER", "ORG", "LOC"})
     for source in ("uner_ewt", "wikigold"):
-        counts = entity_counts(model, read_tagged(data / f"ner/{source}.test.jsonl"), source, plo)
+        counts = entity_counts(model, read_tagged(data / f"ner/{source}.test.jsonl"), scheme_of(source, labels), plo)
         state(f"entities {source}.test F1 PER/ORG/LOC", counts.f1)
         state(f"entities {source}.test precision", counts.precision)
         state(f"entities {source}.test recall", counts.recall)
     documents = read_related(data / "relations/redocred.test.jsonl")
-    mentions, facts = found_entities(model, documents, "redocred", min_score=EntitySettings().min_score)
+    scheme = scheme_of("redocred", labels)
+    mentions, facts = found_entities(model, documents, scheme, labels, min_score=EntitySettings().min_score)
     state("entities redocred.test F1, all six types", mentions.f1)
     state("relations redocred.test F1, found entities", facts.f1)
     state("relations redocred.test precision, found entities", facts.precision)
-    given = given_entities(open_model(settings), documents, "redocred")
+    given = given_entities(open_model(settings), documents, scheme)
     state("relations redocred.test F1, given entities", given.f1)
     state("relations redocred.test precision, given entities", given.precision)
     state("relations redocred.test recall, given entities", given.recall)

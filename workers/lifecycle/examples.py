@@ -10,15 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workers.lifecycle.data import Labelled, Mention
-from workers.lifecycle.labels import (
-    AMBIGUOUS,
-    ENTITY_TYPES,
-    RELATION_SCHEMES,
-    RELATION_TYPES,
-    TAG_SCHEMES,
-    RelationScheme,
-    TagScheme,
-)
+from workers.lifecycle.labelspace import AMBIGUOUS, LabelSpace, RelationScheme, Scheme, TagScheme, facts_of
 from workers.models.pairs import Mentions, Pairs, neighbouring
 from workers.models.prepared import PreparedWindow, prepare_window
 from workers.models.tokenizer import SubwordTokenizer
@@ -27,11 +19,6 @@ from workers.text.pieces import Window
 
 Array = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-RELATION_NUMBERS = {relation.name: number for number, relation in enumerate(RELATION_TYPES)}
-_FITTING = np.array(  # [head type, tail type, relation]
-    [[[h in r.heads and t in r.tails for r in RELATION_TYPES] for t in ENTITY_TYPES] for h in ENTITY_TYPES]
-)
-SYMMETRIC = frozenset(relation.name for relation in RELATION_TYPES if relation.symmetric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +69,15 @@ def cut(labelled: Labelled, lengths: Callable[[int, int], int], limit: int) -> I
 class ExampleMaker:
     """Makes examples of one data set."""
 
-    def __init__(self, tokenizer: SubwordTokenizer, source: str, *, max_tokens: int) -> None:
-        family = source.split("_")[0] if source.startswith(("crossner", "redocred", "fewrel")) else source
+    def __init__(
+        self, tokenizer: SubwordTokenizer, source: str, labels: LabelSpace, scheme: Scheme, *, max_tokens: int
+    ) -> None:
         self._tokenizer = tokenizer
         self._source = source
+        self._labels = labels
+        self._tags: TagScheme = scheme.tags
+        self._relations: RelationScheme | None = scheme.relations
         self._max_tokens = max_tokens
-        self._tags: TagScheme = TAG_SCHEMES[family]
-        self._relations: RelationScheme | None = RELATION_SCHEMES.get(family)
 
     def make(self, labelled: Labelled, limit: int) -> Iterator[Example]:
         """One example per cut. What is longer than a window is left out: it could not be seen whole."""
@@ -115,9 +104,9 @@ class ExampleMaker:
             lasts=window.word_lasts[known_spans.ends - 1].astype(np.int64),
             types=known_spans.types,
         )
-        possible = possible_tags(known_spans, len(window.word_firsts), self._tags)
+        possible = possible_tags(known_spans, len(window.word_firsts), self._tags, self._labels.entity_types)
         for start, end in zip(spans.starts[spans.types < 0], spans.ends[spans.types < 0], strict=True):
-            possible[start:end, [0, *_tags_for("MISC")]] = True
+            possible[start:end, [0, *tags_for("MISC", self._labels.entity_types)]] = True
         if self._relations is None or (not labelled.facts and labelled.annotated is None):
             pairs = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         else:
@@ -137,7 +126,7 @@ class ExampleMaker:
             ours = self._type_of(mention, number, labelled)
             lo, hi = np.searchsorted(window.word_starts, (start, end)).tolist()
             if ours is not None and lo < hi:
-                rows.append((lo, hi, ENTITY_TYPES.index(ours) if ours != AMBIGUOUS else -1, number))
+                rows.append((lo, hi, self._labels.entity_types.index(ours) if ours != AMBIGUOUS else -1, number))
         rows.sort(key=lambda row: (row[0], -row[1]))
         taken: list[tuple[int, int, int, int]] = []
         for row in rows:
@@ -151,9 +140,9 @@ class ExampleMaker:
             return self._tags.types.get(mention.type)
         # FewRel does not type its entities: the relation they stand in does, where it leaves no choice.
         for fact in labelled.facts:
-            name = self._relations.direct.get(fact.type) or self._relations.inverse.get(fact.type)
+            name = self._relations.ours(fact.type)
             if name is not None and number in (fact.head, fact.tail):
-                relation = RELATION_TYPES[RELATION_NUMBERS[name]]
+                relation = self._labels.relation(name)
                 return relation.heads[0] if relation.heads == relation.tails else None
         return None
 
@@ -162,59 +151,47 @@ class ExampleMaker:
     ) -> tuple[Flags, Flags]:
         """Targets and what is known of them. Of all pairs of mentions of a fact the nearest is its expression; the
         others are neither right nor wrong."""
-        targets = np.zeros((len(pairs), len(RELATION_TYPES)), dtype=bool)
+        targets = np.zeros((len(pairs), len(self._labels.relation_types)), dtype=bool)
         known = np.zeros_like(targets)
         if self._relations is None or not len(pairs):
             return targets, known
         known[:, self._looked_for(labelled)] = True
-        known &= _FITTING[mentions.types[pairs.heads], mentions.types[pairs.tails]]
+        known &= self._labels.fitting[mentions.types[pairs.heads], mentions.types[pairs.tails]]
         clusters = [labelled.mentions[owner].cluster for owner in owners]
         by_clusters: dict[tuple[int, int], list[int]] = {}
         for number, (head, tail) in enumerate(zip(pairs.heads.tolist(), pairs.tails.tolist(), strict=True)):
             by_clusters.setdefault((clusters[head], clusters[tail]), []).append(number)
         apart = np.abs(mentions.firsts[pairs.heads] - mentions.firsts[pairs.tails])
-        for head, tail, name, near in facts_of(labelled, self._relations):
+        for head, tail, name, near in facts_of(labelled.cluster_facts(), self._relations, self._labels):
             rows = by_clusters.get((head, tail), [])
-            relation = RELATION_NUMBERS[name]
+            relation = self._labels.relation_numbers[name]
             known[rows, relation] &= targets[rows, relation]
             if rows and not near:
                 best = min(rows, key=lambda row: (apart[row], row))
-                fits = _FITTING[mentions.types[pairs.heads[best]], mentions.types[pairs.tails[best]], relation]
+                fits = self._labels.fitting[
+                    mentions.types[pairs.heads[best]], mentions.types[pairs.tails[best]], relation
+                ]
                 targets[best, relation] = known[best, relation] = fits
         return targets, known
 
     def _looked_for(self, labelled: Labelled) -> list[int]:
         assert self._relations is not None
-        if labelled.annotated is None and self._source.startswith("redocred"):
-            return list(RELATION_NUMBERS.values())
+        if labelled.annotated is None and self._relations.exhaustive:
+            return list(range(len(self._labels.relation_types)))
         theirs = labelled.annotated or frozenset(fact.type for fact in labelled.facts)
-        names = {self._relations.direct.get(name) or self._relations.inverse.get(name) for name in theirs}
-        return [RELATION_NUMBERS[name] for name in names if name is not None]
+        names = {self._relations.ours(name) for name in theirs}
+        return [self._labels.relation_numbers[name] for name in names if name is not None]
 
 
-def facts_of(labelled: Labelled, scheme: RelationScheme) -> Iterator[tuple[int, int, str, bool]]:
-    """Head cluster, tail cluster, our relation, and whether it is only near to one of ours."""
-    for fact in labelled.facts:
-        head, tail = labelled.mentions[fact.head].cluster, labelled.mentions[fact.tail].cluster
-        if (name := scheme.near.get(fact.type)) is not None:
-            yield head, tail, name, True
-        if (name := scheme.direct.get(fact.type)) is not None:
-            yield head, tail, name, False
-            if name in SYMMETRIC:
-                yield tail, head, name, False
-        if (name := scheme.inverse.get(fact.type)) is not None:
-            yield tail, head, name, False
-
-
-def possible_tags(spans: TaggedSpans, words: int, scheme: TagScheme) -> Flags:
+def possible_tags(spans: TaggedSpans, words: int, scheme: TagScheme, types: tuple[str, ...]) -> Flags:
     """[W, tags]: the one tag of a word in a span; elsewhere O, or a tag of a type the data set does not annotate."""
     if not scheme.exhaustive:
-        return np.ones((words, tag_count(len(ENTITY_TYPES))), dtype=bool)  # not entity data: teaches no tag at all
-    outside = np.zeros(tag_count(len(ENTITY_TYPES)), dtype=bool)
+        return np.ones((words, tag_count(len(types))), dtype=bool)  # not entity data: teaches no tag at all
+    outside = np.zeros(tag_count(len(types)), dtype=bool)
     outside[0] = True
-    for name in ENTITY_TYPES:
+    for name in types:
         if name not in scheme.exhaustive:
-            outside[_tags_for(name)] = True
+            outside[tags_for(name, types)] = True
     tags = tags_of(spans, words)
     possible = np.zeros((words, len(outside)), dtype=bool)
     possible[np.arange(words), tags] = True
@@ -222,6 +199,7 @@ def possible_tags(spans: TaggedSpans, words: int, scheme: TagScheme) -> Flags:
     return possible
 
 
-def _tags_for(name: str) -> list[int]:
-    number = ENTITY_TYPES.index(name)
+def tags_for(name: str, types: tuple[str, ...]) -> list[int]:
+    """Numbers of a type's two tags."""
+    number = types.index(name)
     return [1 + 2 * number, 2 + 2 * number]

@@ -1,13 +1,18 @@
-"""What the model can say, and how each data set's labels are read as ours. Tables only.
-
-A type that a data set does not annotate is absent from its entry: there it is masked, never a negative.
-"""
+"""What the packaged model can say, and how each data set's labels are read as its own: tables to look up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from workers.lifecycle.labelspace import (
+    AMBIGUOUS,
+    LabelSpace,
+    RelationScheme,
+    Scheme,
+    TagScheme,
+    identity_scheme,
+    restricted,
+)
 from workers.models.config import RelationType
 
 ENTITY_TYPES = ("PER", "ORG", "LOC", "MISC", "DATE", "NUMBER")
@@ -40,16 +45,7 @@ RELATION_TYPES = (
     RelationType(name="part_of", heads=("ORG", "LOC", "MISC"), tails=("ORG", "LOC", "MISC")),
 )
 
-AMBIGUOUS = "?"  # a span that may or may not be MISC for us: its words are trained as "O or MISC"
-
-
-@dataclass(frozen=True, slots=True)
-class TagScheme:
-    """How a data set names entities."""
-
-    types: Mapping[str, str]  # theirs -> ours, or AMBIGUOUS
-    exhaustive: frozenset[str]  # of ours: where nothing is tagged there is none
-
+PACKAGED = LabelSpace(ENTITY_TYPES, RELATION_TYPES)
 
 _PLO = frozenset({"PER", "ORG", "LOC"})
 _CONLL = {"PER": "PER", "ORG": "ORG", "LOC": "LOC", "MISC": "MISC"}
@@ -89,19 +85,11 @@ TAG_SCHEMES: Mapping[str, TagScheme] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RelationScheme:
-    """How a data set names relations."""
-
-    direct: Mapping[str, str]  # theirs -> ours, same direction
-    inverse: Mapping[str, str] = field(default_factory=dict)  # theirs -> ours, head and tail exchanged
-    near: Mapping[str, str] = field(default_factory=dict)  # theirs -> ours that is masked on that pair: it may hold too
-
-
 _CREATORS = ("author", "creator", "composer", "director", "screenwriter", "producer", "lyrics by", "developer")
 
 RELATION_SCHEMES: Mapping[str, RelationScheme] = {
     "redocred": RelationScheme(
+        exhaustive=True,
         direct={
             "place of birth": "born_in",
             "P569": "date_of_birth",
@@ -183,3 +171,14 @@ RELATION_SCHEMES: Mapping[str, RelationScheme] = {
     ),
     "fewrel": RelationScheme(direct={"spouse": "spouse", "mother": "child_of"}, inverse={"child": "child_of"}),
 }
+
+
+def scheme_of(source: str, labels: LabelSpace) -> Scheme:
+    """How a data set is read, by the name of its file: the sets known here by the tables above, as far as the model has
+    their types; any other as one that uses the model's own names and annotates them all."""
+    family = source.split(".")[0]
+    if family.startswith(("crossner", "redocred", "fewrel")):
+        family = family.split("_")[0]
+    if family not in TAG_SCHEMES:
+        return identity_scheme(labels)
+    return restricted(Scheme(TAG_SCHEMES[family], RELATION_SCHEMES.get(family)), labels)

@@ -1,25 +1,26 @@
-"""The training loop of the tuned layers and the heads on entities and relations. Reads no file, writes no file."""
+"""The training loop of encoder and heads on entities and relations. Reads no file, writes no file."""
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
-from workers.lifecycle.batches import Kept, TrainingBatch, epoch_batches
+from workers.lifecycle.batches import Noise, TrainingBatch, by_area, epoch_batches
+from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.examples import Example
 from workers.lifecycle.losses import entity_loss, relation_loss
 from workers.lifecycle.recipe import TrainSettings
 from workers.models.encoder import BranchedEncoder
 from workers.models.folder import LoadedModel
 from workers.models.heads import Heads
+
+PARTS = ("case", "lower", "tuned")  # of the encoder; the sentence branch is restored afterwards, see `sentences`
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,52 +32,65 @@ class Progress:
     steps: int
     entity_loss: float  # means since the epoch began
     relation_loss: float
-    seconds: float
 
 
-def learn(
-    model: LoadedModel,
-    examples: Sequence[Example],
-    recipe: TrainSettings,
-    *,
-    dtype: torch.dtype,
-    report: Callable[[Progress], None],
-) -> None:
-    """Changes the model's tuned layers, word shapes and heads in place; the rest stays as it was."""
-    started = time.monotonic()
-    encoder, heads = model.encoder, model.heads
-    encoder.requires_grad_(False)
-    kept = Kept(encoder, examples, batch_tokens=8 * recipe.batch_tokens, dtype=dtype)
-    encoder.tuned.requires_grad_(True)
-    encoder.case.requires_grad_(True)
-    rng = random.Random(recipe.seed)  # noqa: S311
-    per_epoch = sum(1 for _ in _areas(examples, recipe))
-    steps = per_epoch * recipe.epochs
-    optimizer, schedule = _optimizer(encoder, heads, recipe, steps)
-    step = 0
-    for epoch in range(recipe.epochs):
+class Course:
+    """A run that goes epoch by epoch and may be taken up again after any: all that a step changes is in here."""
+
+    def __init__(
+        self, model: LoadedModel, examples: Sequence[Example], recipe: TrainSettings, dtype: torch.dtype
+    ) -> None:
+        self._model, self._examples, self._recipe, self._dtype = model, examples, recipe, dtype
+        encoder = model.encoder
+        encoder.requires_grad_(False)
+        for part in PARTS:
+            getattr(encoder, part).requires_grad_(part in model.config.encoder.trained)
+        self.per_epoch = len(by_area([e.window for e in examples], recipe.batch_tokens, random.Random(0)))  # noqa: S311
+        self.steps = self.per_epoch * recipe.epochs
+        self._optimizer = _optimizer(encoder, model.heads, recipe)
+        self._module = nn.ModuleDict({"encoder": encoder, "heads": model.heads})
+        self.epoch = 0  # epochs done
+
+    def run_epoch(self, report: Callable[[Progress], None]) -> None:
+        """One pass over the data. Its order and noise depend on seed and epoch alone."""
+        recipe, encoder, heads = self._recipe, self._model.encoder, self._model.heads
+        rng = random.Random(f"{recipe.seed}:{self.epoch}")  # noqa: S311
+        torch.manual_seed(rng.getrandbits(32))
+        noise = Noise(recipe.recase, recipe.forget, self._model.tokenizer.unknown_id)
+        device = encoder.words.weight.device
         sums = [0.0, 0.0]
-        batches = epoch_batches(examples, kept, batch_tokens=recipe.batch_tokens, recase=recipe.recase, rng=rng)
+        batches = epoch_batches(self._examples, device, batch_tokens=recipe.batch_tokens, noise=noise, rng=rng)
         for number, batch in enumerate(batches, start=1):
-            entity, relation = losses(encoder, heads, batch, dropout=recipe.dropout, dtype=dtype)
+            entity, relation = losses(encoder, heads, batch, dropout=recipe.dropout, dtype=self._dtype)
             torch.autograd.backward(entity + recipe.relation_weight * relation)
-            torch.nn.utils.clip_grad_norm_([*encoder.parameters(), *heads.parameters()], 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad(set_to_none=True)
-            step += 1
+            torch.nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
+            done = self.epoch * self.per_epoch + number
+            share = rate_share(done - 1, self.steps, warm_up=recipe.warm_up)
+            for group in self._optimizer.param_groups:
+                group["lr"] = group["full_rate"] * share
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
             sums[0] += entity.item()
             sums[1] += relation.item()
-            seconds = time.monotonic() - started
-            report(Progress(epoch, step, steps, sums[0] / number, sums[1] / number, seconds))
+            report(Progress(self.epoch, done, self.steps, sums[0] / number, sums[1] / number))
+        self.epoch += 1
+
+    def tensors(self) -> dict[str, Tensor]:
+        return training_tensors(self._module, self._optimizer)
+
+    def restore(self, tensors: Mapping[str, Tensor], *, epoch: int) -> None:
+        """Back to where `tensors` were taken, after `epoch` epochs."""
+        restore_training(self._module, self._optimizer, tensors)
+        self.epoch = epoch
 
 
 def losses(
     encoder: BranchedEncoder, heads: Heads, batch: TrainingBatch, *, dropout: float, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Entity and relation loss of a batch."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
-        hidden = encoder.read_tuned(batch.lower, batch.mask, batch.shapes)
+    with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+        lower = encoder.read_lower(batch.ids, batch.mask, batch.shapes)
+        hidden = encoder.read_tuned(lower, batch.mask, batch.shapes)
     hidden = F.dropout(hidden.float(), dropout)
     entity = entity_loss(heads.tag_logits(hidden[batch.word_rows, batch.word_firsts]), batch.possible)
     if batch.pairs is None:
@@ -84,27 +98,22 @@ def losses(
     return entity, relation_loss(heads.relations(hidden, batch.pairs), batch.targets, batch.known)
 
 
-def _areas(examples: Sequence[Example], recipe: TrainSettings) -> list[int]:
-    """One entry per batch of an epoch."""
-    counts: dict[int, int] = {}
-    for example in examples:
-        counts[example.window.area] = counts.get(example.window.area, 0) + 1
-    return [area for area, count in counts.items() for _ in range(0, count, max(1, recipe.batch_tokens // area))]
+def rate_share(step: int, steps: int, *, warm_up: float) -> float:
+    """Part of the full learning rate at a step: it rises over `warm_up` of the steps, then falls to zero, both straight."""
+    warm = max(1, int(steps * warm_up))
+    return min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
 
 
-def _optimizer(encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings, steps: int) -> tuple[AdamW, LambdaLR]:
-    """AdamW without decay for biases, norms and embeddings; rates rise, then fall to zero in a straight line."""
-    tuned = list(encoder.tuned.parameters())
+def _optimizer(encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings) -> AdamW:
+    """AdamW without decay for biases, norms and embeddings. `full_rate` is a group's learning rate at its highest."""
+    groups: list[dict[str, object]] = []
+    for part, rate in (("lower", recipe.encoder_rate * recipe.lower_share), ("tuned", recipe.encoder_rate)):
+        tuned = [p for p in getattr(encoder, part).parameters() if p.requires_grad]
+        groups += [
+            {"params": [p for p in tuned if p.ndim > 1], "full_rate": rate, "weight_decay": recipe.weight_decay},
+            {"params": [p for p in tuned if p.ndim == 1], "full_rate": rate, "weight_decay": 0.0},
+        ]
     trained_heads = [p for module in (heads.entities, heads.relations) for p in module.parameters()]
-    groups = [
-        {"params": [p for p in tuned if p.ndim > 1], "lr": recipe.encoder_rate, "weight_decay": recipe.weight_decay},
-        {"params": [p for p in tuned if p.ndim == 1], "lr": recipe.encoder_rate, "weight_decay": 0.0},
-        {"params": [encoder.case.weight, *trained_heads], "lr": recipe.heads_rate, "weight_decay": 0.0},
-    ]
-    warm = max(1, int(steps * recipe.warm_up))
-
-    def rate(step: int) -> float:
-        return min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
-
-    optimizer = AdamW(groups, fused=True)
-    return optimizer, LambdaLR(optimizer, rate)
+    own = [encoder.case.weight, *trained_heads]
+    groups.append({"params": own, "full_rate": recipe.heads_rate, "weight_decay": 0.0})
+    return AdamW([group for group in groups if group["params"]], fused=True)

@@ -13,21 +13,17 @@ from schemas.base import StageName
 from workers.lifecycle.answers import answer
 from workers.lifecycle.batches import make_batch
 from workers.lifecycle.data import Labelled
-from workers.lifecycle.examples import Example, ExampleMaker, cut, excerpt_of, facts_of
-from workers.lifecycle.labels import RELATION_SCHEMES, RELATION_TYPES, TAG_SCHEMES
+from workers.lifecycle.examples import Example, ExampleMaker, cut, excerpt_of
+from workers.lifecycle.labelspace import LabelSpace, Scheme, facts_of
 from workers.lifecycle.score import Counts, best_threshold, compare
 from workers.models.config import RelationType
-from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel
-from workers.models.prepared import collate
-from workers.models.readout import place
 from workers.models.shared import SharedEncoderModel
 from workers.stages.results import RelationsResult
 from workers.text.pieces import Window
 
 LOWEST, HIGHEST = 0.4, 0.9  # bounds of a threshold: chosen on few examples it may lie anywhere
 FEWEST = 8  # right candidates from which on a type has a threshold of its own
-SIGNATURES = {relation.name: relation for relation in RELATION_TYPES}
 Fact = tuple[int, int, str]  # head cluster, tail cluster, our type; below 0 an entity that is none of the labelled
 Floats = npt.NDArray[np.float32]
 
@@ -35,18 +31,20 @@ Floats = npt.NDArray[np.float32]
 @torch.inference_mode()
 def pair_scores(model: LoadedModel, example: Example) -> Floats:
     """[P, relation types]: probabilities for the example's own mentions."""
-    batch = collate([example.window])
-    device = model.encoder.words.weight.device
-    mask = attention_mask(place(batch.lengths, device), batch.ids.shape[1])
-    prepared = make_batch([example], model.encoder.read_lower(place(batch.ids, device), mask))
-    if prepared.pairs is None:
-        return np.zeros((0, len(RELATION_TYPES)), dtype=np.float32)
-    hidden = model.encoder.read_tuned(prepared.lower, mask, prepared.shapes)
-    return torch.sigmoid(model.heads.relations(hidden.float(), prepared.pairs)).cpu().numpy()
+    batch = make_batch([example], model.encoder.words.weight.device)
+    if batch.pairs is None:
+        return np.zeros((0, len(model.config.relation_types)), dtype=np.float32)
+    lower = model.encoder.read_lower(batch.ids, batch.mask, batch.shapes)
+    hidden = model.encoder.read_tuned(lower, batch.mask, batch.shapes)
+    logits = model.heads.relations(hidden.float(), batch.pairs)
+    return torch.sigmoid(logits / model.config.relation_temperature).cpu().numpy()
 
 
-def examples_of(model: LoadedModel, texts: Sequence[Labelled], source: str, limit: int = 254) -> list[list[Example]]:
-    maker = ExampleMaker(model.tokenizer, source, max_tokens=limit)
+def examples_of(
+    model: LoadedModel, texts: Sequence[Labelled], scheme: Scheme, *, limit: int = 254
+) -> list[list[Example]]:
+    """The windows of each text, with its own mentions."""
+    maker = ExampleMaker(model.tokenizer, "given", LabelSpace.of(model.config), scheme, max_tokens=limit)
     return [list(maker.make(text, limit)) for text in texts]
 
 
@@ -54,7 +52,7 @@ def choose_thresholds(model: LoadedModel, examples: Sequence[Example]) -> tuple[
     """The model's relation types with the thresholds that are best for given entities; rare types share one."""
     scores = [pair_scores(model, example) for example in examples]
     columns: list[tuple[list[float], list[bool]]] = []
-    for number in range(len(RELATION_TYPES)):
+    for number in range(len(model.config.relation_types)):
         chosen = [example.known[:, number] for example in examples]
         columns.append(
             (
@@ -70,37 +68,39 @@ def choose_thresholds(model: LoadedModel, examples: Sequence[Example]) -> tuple[
         [s for column in columns for s in column[0]], [r for column in columns for r in column[1]]
     )
     types = []
-    for relation, (found, right) in zip(RELATION_TYPES, columns, strict=True):
+    for relation, (found, right) in zip(model.config.relation_types, columns, strict=True):
         threshold = best_threshold(found, right)[0] if sum(right) >= FEWEST else shared
         types.append(relation.model_copy(update={"threshold": round(min(max(threshold, LOWEST), HIGHEST), 3)}))
     return tuple(types)
 
 
-def wanted_facts(labelled: Labelled, source: str) -> set[Fact]:
+def wanted_facts(labelled: Labelled, scheme: Scheme, labels: LabelSpace) -> set[Fact]:
     """Facts of our types whose two ends are of types that the relation joins."""
-    types = {mention.cluster: TAG_SCHEMES[source].types.get(mention.type) for mention in labelled.mentions}
+    assert scheme.relations is not None
+    types = {mention.cluster: scheme.tags.types.get(mention.type) for mention in labelled.mentions}
     return {
         (head, tail, name)
-        for head, tail, name, near in facts_of(labelled, RELATION_SCHEMES[source])
-        if not near and types[head] in SIGNATURES[name].heads and types[tail] in SIGNATURES[name].tails
+        for head, tail, name, near in facts_of(labelled.cluster_facts(), scheme.relations, labels)
+        if not near and types[head] in labels.relation(name).heads and types[tail] in labels.relation(name).tails
     }
 
 
-def given_entities(model: LoadedModel, texts: Sequence[Labelled], source: str) -> Counts:
+def given_entities(model: LoadedModel, texts: Sequence[Labelled], scheme: Scheme) -> Counts:
     """Facts stated about the labelled entities."""
+    labels = LabelSpace.of(model.config)
     limits = np.array([relation.threshold for relation in model.config.relation_types])
     total = Counts()
-    for labelled, examples in zip(texts, examples_of(model, texts, source), strict=True):
+    for labelled, examples in zip(texts, examples_of(model, texts, scheme), strict=True):
         stated: set[Fact] = set()
         for example in examples:
             rows, types = np.nonzero(pair_scores(model, example) >= limits)
             heads, tails = example.clusters[example.pairs.heads[rows]], example.clusters[example.pairs.tails[rows]]
             stated |= {
-                (int(head), int(tail), RELATION_TYPES[kind].name)
+                (int(head), int(tail), labels.relation_types[kind].name)
                 for head, tail, kind in zip(heads, tails, types, strict=True)
                 if head != tail
             }
-        total += compare(stated, wanted_facts(labelled, source))
+        total += compare(stated, wanted_facts(labelled, scheme, labels))
     return total
 
 
@@ -112,13 +112,13 @@ class Part:
     clusters: Mapping[tuple[int, int, str], int]
 
 
-def parts_of(model: SharedEncoderModel, labelled: Labelled, source: str, limit: int = 254) -> list[Part]:
+def parts_of(model: SharedEncoderModel, labelled: Labelled, scheme: Scheme, limit: int = 254) -> list[Part]:
     subwords = np.cumsum([0, *(len(tokens) for tokens in model.tokenize(labelled.tokens))])
     parts = []
     for first, last in cut(labelled, lambda a, b: int(subwords[b] - subwords[a]), limit):
         excerpt = excerpt_of(labelled, first, last)
         places = {
-            (start, end, TAG_SCHEMES[source].types.get(mention.type, mention.type)): mention.cluster
+            (start, end, scheme.tags.types.get(mention.type, mention.type)): mention.cluster
             for start, end, mention, _ in excerpt.places
         }
         tokens = model.tokenize([excerpt.text])[0]
@@ -127,10 +127,10 @@ def parts_of(model: SharedEncoderModel, labelled: Labelled, source: str, limit: 
 
 
 def found_entities(
-    model: SharedEncoderModel, texts: Sequence[Labelled], source: str, *, min_score: float
+    model: SharedEncoderModel, texts: Sequence[Labelled], scheme: Scheme, labels: LabelSpace, *, min_score: float
 ) -> tuple[Counts, Counts]:
     """Mentions and facts that the model finds by itself, as the product does."""
-    parts = [parts_of(model, labelled, source) for labelled in texts]
+    parts = [parts_of(model, labelled, scheme) for labelled in texts]
     answers = iter(answer(model, [part.window for document in parts for part in document]))
     thresholds = model.info.thresholds[StageName.RELATIONS]
     mentions, facts = Counts(), Counts()
@@ -151,5 +151,5 @@ def found_entities(
                     and head != tail
                 ):
                     stated.add((head, tail, relation.type))
-        facts += compare(stated, wanted_facts(labelled, source))
+        facts += compare(stated, wanted_facts(labelled, scheme, labels))
     return mentions, facts

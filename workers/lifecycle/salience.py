@@ -74,7 +74,8 @@ def _sentence_features(model: LoadedModel, item: PreparedWindow) -> tuple[Tensor
     lengths = torch.from_numpy(batch.lengths)
     mask = attention_mask(lengths, batch.ids.shape[1])
     with torch.autocast("cpu", torch.bfloat16, enabled=model.encoder.words.weight.dtype is torch.float32):
-        plain = model.encoder.read_plain(model.encoder.read_lower(torch.from_numpy(batch.ids), mask), mask)
+        lower = model.encoder.read_lower(torch.from_numpy(batch.ids), mask, torch.from_numpy(batch.shapes))
+        plain = model.encoder.read_plain(lower, mask)
     sums = running_sums(plain)
     rows, begins, ends = (
         place(array, plain.device) for array in (batch.sentence_rows, batch.sentence_begins, batch.sentence_ends)

@@ -3,128 +3,92 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from schemas.base import StageName
 from workers.errors import ConfigurationError
+from workers.lifecycle.calibrate import calibrate
 from workers.lifecycle.card import write_card
-from workers.lifecycle.data import Labelled, read_oracle, read_prominence, read_related, read_topics
-from workers.lifecycle.evaluate import evaluate
-from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
-from workers.lifecycle.learning import Progress as Step
-from workers.lifecycle.learning import learn
-from workers.lifecycle.recipe import TrainingData, TrainSettings, gather, read_recipe
-from workers.lifecycle.relations import choose_thresholds, examples_of
-from workers.lifecycle.salience import PERMISSIVE_GENRES, fit, read
-from workers.lifecycle.topics import cosines_of, fit_temperature, readable
+from workers.lifecycle.checkpoint import drop_checkpoint
+from workers.lifecycle.curve import require_plotting
+from workers.lifecycle.extras import learn_salience, packaged_scores, restore_space, topic_temperature
+from workers.lifecycle.gathering import TrainingData, gather
+from workers.lifecycle.recipe import TrainSettings, read_recipe
+from workers.lifecycle.schooling import school
 from workers.models.config import CONFIG_FILE, ModelConfig, TrainingRecord, write_config
 from workers.models.folder import LoadedModel, blank_model, open_model, save_model
-from workers.models.precision import DTYPES, choose_precision
-from workers.models.shared import SharedEncoderModel
 from workers.models.store import TOKENIZER_SHA256, TRUNK_SHA256, find_trunk
 from workers.settings import ModelSettings
 
-TEMPERATURE_TEXTS = 2_000
-
 
 def train(config: Path | None, *, data: Path, out: Path) -> None:
-    """Trains, calibrates, measures and writes a model. Raises ConfigurationError if `out` already holds one."""
+    """Trains, calibrates, measures and writes a model; goes on where an earlier run of the same recipe stopped.
+
+    Raises ConfigurationError if `out` already holds a model.
+    """
     recipe = read_recipe(config)
     if (out / CONFIG_FILE).exists():
         raise ConfigurationError(f"{out} already holds a model: choose another --out")
+    require_plotting()
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    trunk = find_trunk()
-    torch.manual_seed(recipe.seed)
-    model = blank_model(_first_config(recipe), trunk)
-    gathered = gather(data, model.tokenizer, recipe)
-    record = _learn(model, gathered, recipe)
-    finish(model, gathered.heldout, recipe, record, data=data, out=out)
-
-
-def finish(
-    model: LoadedModel,
-    heldout: Sequence[Labelled],
-    recipe: TrainSettings,
-    record: TrainingRecord,
-    *,
-    data: Path,
-    out: Path,
-) -> None:
-    """Everything after the long part: salience, thresholds, temperature, scores, card."""
-    _learn_salience(model, data, seed=recipe.seed)
-    stored = save_model(out, model, model.config.model_copy(update={"training": record}))
-    model = open_model(ModelSettings(name=str(out)))  # what follows sees the weights as stored, in half precision
-    related = [example for examples in examples_of(model, heldout, "redocred") for example in examples] + [
-        example
-        for examples in examples_of(model, read_related(data / "relations/knowledgenet.dev.jsonl"), "knowledgenet")
-        for example in examples
-    ]
-    stored = stored.model_copy(update={"relation_types": choose_thresholds(model, related)})
-    write_config(out, stored)
-    stored = stored.model_copy(update={"temperature": _temperature(out, data, seed=recipe.seed)})
-    write_config(out, stored)
-    stored = stored.model_copy(update={"scores": evaluate(out, data)})
-    write_config(out, stored)
-    write_card(out, stored, recipe)
-
-
-def _first_config(recipe: TrainSettings) -> ModelConfig:
-    return ModelConfig(
-        name=recipe.name,
-        trunk_sha256=TRUNK_SHA256,
-        tokenizer_sha256=TOKENIZER_SHA256,
-        heads_sha256="",
-        entity_types=ENTITY_TYPES,
-        relation_types=RELATION_TYPES,
-    )
-
-
-def _learn(model: LoadedModel, gathered: TrainingData, recipe: TrainSettings) -> TrainingRecord:
     started = time.monotonic()
-    asked = recipe.precision
-    precision = choose_precision(
-        "auto" if asked == "auto" else "bf16" if asked == "bf16" else "fp32", torch.device("cpu")
-    )
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
-        task = bar.add_task("reading the frozen layers", total=None)
-
-        def report(step: Step) -> None:
-            text = f"epoch {step.epoch + 1}: entities {step.entity_loss:.3f} relations {step.relation_loss:.3f}"
-            bar.update(task, completed=step.step, total=step.steps, description=text)
-
-        learn(model, gathered.examples, recipe, dtype=DTYPES[precision], report=report)
-    return TrainingRecord(
+    model = first_model(recipe)
+    gathered = gather(data, model.tokenizer, recipe)
+    epochs = school(model, gathered, recipe, out=out)
+    if "lower" in recipe.encoder.trained:
+        restore_space(model, gathered.examples, recipe, data=data)
+    record = TrainingRecord(
         seed=recipe.seed,
-        epochs=recipe.epochs,
+        epochs=epochs,
         windows=gathered.counts,
         seconds=round(time.monotonic() - started),
         torch=torch.__version__,
     )
+    finish(model, gathered, recipe, record, data=data, out=out)
+    drop_checkpoint(out)
 
 
-def _learn_salience(model: LoadedModel, data: Path, *, seed: int) -> None:
-    documents = read_oracle(data / "summarization/scitldr_a.train.jsonl")
-    documents += read_prominence(data / "summarization/gum.train.jsonl", PERMISSIVE_GENRES)
-    model.encoder.requires_grad_(False)
-    fit(model.heads.salience, read(model, documents), seed=seed)
-
-
-def _temperature(folder: Path, data: Path, *, seed: int) -> float:
-    """Fitted on intents with a permissive licence, offered by their names alone."""
-    topics = read_topics(data / "classification/clinc150.dev.jsonl")[:TEMPERATURE_TEXTS]
-    names = sorted({topic.label for topic in topics})
-    settings = ModelSettings(name=str(folder))
-    model = SharedEncoderModel(
-        open_model(settings),
-        labels={name: readable(name) for name in names},
-        stages=(StageName.CLASSIFICATION,),
-        settings=settings,
+def first_model(recipe: TrainSettings) -> LoadedModel:
+    """The trunk with untrained heads, or the model that the recipe starts from, as far as the types are the same."""
+    torch.manual_seed(recipe.seed)
+    config = ModelConfig(
+        name=recipe.name,
+        trunk_sha256=TRUNK_SHA256,
+        tokenizer_sha256=TOKENIZER_SHA256,
+        heads_sha256="",
+        encoder=recipe.encoder,
+        entity_types=recipe.entity_types,
+        relation_types=recipe.relation_types,
     )
-    cosines = cosines_of(model, [topic.text for topic in topics])
-    return fit_temperature(cosines, [names.index(topic.label) for topic in topics], seed=seed)
+    model = blank_model(config, find_trunk())
+    if recipe.start is not None:
+        take_over(model, open_model(ModelSettings(name=recipe.start)))
+    return model
+
+
+def take_over(model: LoadedModel, start: LoadedModel) -> None:
+    """Weights of `start` into `model` wherever they fit: all of the encoder, and heads whose types did not change."""
+    if start.config.encoder.model_dump(exclude={"trained"}) != model.config.encoder.model_dump(exclude={"trained"}):
+        raise ConfigurationError("recipe: `start` has another encoder: copy `encoder` from that model's config.json")
+    model.encoder.load_state_dict(start.encoder.state_dict())
+    own = model.heads.state_dict()
+    fitting = {name: tensor for name, tensor in start.heads.state_dict().items() if own[name].shape == tensor.shape}
+    model.heads.load_state_dict(own | fitting)
+
+
+def finish(
+    model: LoadedModel, gathered: TrainingData, recipe: TrainSettings, record: TrainingRecord, *, data: Path, out: Path
+) -> None:
+    """Everything after the long part: salience, temperatures, thresholds, scores, card."""
+    if recipe.packaged_extras:
+        learn_salience(model, data, seed=recipe.seed)
+    stored = save_model(out, model, model.config.model_copy(update={"training": record}))
+    stored = calibrate(out, stored, gathered.kept, max_tokens=recipe.max_tokens)
+    if recipe.packaged_extras:
+        stored = stored.model_copy(update={"temperature": topic_temperature(out, data, seed=recipe.seed)})
+        write_config(out, stored)
+        stored = stored.model_copy(update={"scores": packaged_scores(out, data)})
+        write_config(out, stored)
+    write_card(out, stored, recipe)

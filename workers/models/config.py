@@ -7,11 +7,14 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
+from schemas.base import StageName
 from workers.errors import ConfigurationError
 from workers.settings import FrozenSettings
 
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.safetensors"
+
+EncoderPart = Literal["words", "positions", "norm", "case", "lower", "plain", "tuned"]
 
 
 class RelationType(FrozenSettings):
@@ -25,12 +28,14 @@ class RelationType(FrozenSettings):
 
 
 class EncoderShape(FrozenSettings):
-    """Sizes of the trunk that its weights do not tell, and where our branch leaves it."""
+    """Sizes of the trunk that its weights do not tell, where our branch leaves it, and which parts training changed."""
 
     layers: PositiveInt = 6
     shared_layers: NonNegativeInt = 3  # lower layers that both branches read
     attention_heads: PositiveInt = 12
     norm_epsilon: PositiveFloat = 1e-12
+    case_at: Literal["input", "branch"] = "branch"  # where the encoder is told how words are written
+    trained: tuple[EncoderPart, ...] = ("case", "tuned")  # stored with the heads; the rest is the trunk's
 
 
 class HeadShape(FrozenSettings):
@@ -60,10 +65,16 @@ class ModelConfig(FrozenSettings):
     trunk_sha256: str
     tokenizer_sha256: str
     heads_sha256: str
+    stages: tuple[StageName, ...] = tuple(StageName)  # what it was trained to answer
     encoder: EncoderShape = EncoderShape()
     heads: HeadShape = HeadShape()
     entity_types: tuple[str, ...] = Field(min_length=1)
     relation_types: tuple[RelationType, ...]
+    entity_thresholds: dict[str, float] = Field(
+        default_factory=dict
+    )  # score from which on a type counts, chosen on dev
+    entity_temperature: PositiveFloat = 1.0  # logits are divided by it: fitted on dev, so that scores are probabilities
+    relation_temperature: PositiveFloat = 1.0
     temperature: PositiveFloat = 0.05  # softmax(cosine / temperature) are the labels' probabilities
     label_text: str = "{description}"  # what of a label is embedded; {name} and {description} are filled in
     training: TrainingRecord | None = None

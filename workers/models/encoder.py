@@ -1,5 +1,6 @@
-"""The trunk as two branches: sentences are read from its upper layers as they were trained, entities and relations from
-a tuned copy of them that also sees how words are written. The lower layers are run once for both. Knows no task.
+"""The trunk as two branches: sentences are read from one copy of its upper layers, which keeps the trunk's sentence
+space, entities and relations from another. The lower layers are run once for both, and see how words are written,
+which the trunk's own vocabulary does not tell. Knows no task.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class BranchedEncoder(nn.Module):
     def __init__(self, shape: EncoderShape, *, vocabulary: int, positions: int, width: int, inner: int) -> None:
         super().__init__()
         self.width = width
+        self.case_at = shape.case_at
         self.words = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(positions, width)  # the embedding of token type 0 is folded in
         self.norm = nn.LayerNorm(width, eps=shape.norm_epsilon)
@@ -55,22 +57,25 @@ class BranchedEncoder(nn.Module):
         self.plain = layers(shape.layers - shape.shared_layers)
         self.tuned = layers(shape.layers - shape.shared_layers)
 
-    def read_lower(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """ids [B, T], mask [B, 1, 1, T] true where a token is -> hidden [B, T, width]."""
+    def read_lower(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
+        """ids and shapes (`WordShape`s) [B, T], mask [B, 1, 1, T] true where a token is -> hidden [B, T, width]."""
         hidden: Tensor = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]])
+        if self.case_at == "input":
+            hidden = hidden + self.case(shapes)
         for layer in self.lower:
             hidden = layer(hidden, mask)
         return hidden
 
     def read_plain(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """The trunk's own upper layers: the space of sentence embeddings."""
+        """The branch of the sentence embeddings."""
         for layer in self.plain:
             hidden = layer(hidden, mask)
         return hidden
 
     def read_tuned(self, hidden: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
-        """Our copy; shapes [B, T] are `WordShape`s."""
-        hidden = hidden + self.case(shapes)
+        """The branch of entities and relations; shapes [B, T] are `WordShape`s."""
+        if self.case_at == "branch":
+            hidden = hidden + self.case(shapes)
         for layer in self.tuned:
             hidden = layer(hidden, mask)
         return hidden

@@ -19,8 +19,6 @@ from workers.models.store import TrunkFiles, find_model, find_trunk, read_checke
 from workers.models.tokenizer import SubwordTokenizer
 from workers.settings import ModelSettings
 
-TRAINED_ENCODER_PARTS = ("case.", "tuned.")  # the rest of the encoder is the trunk, which is not stored again
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -54,7 +52,7 @@ def open_model(settings: ModelSettings) -> LoadedModel:
     model = blank_model(config, trunk)
     both = nn.ModuleDict({"encoder": model.encoder, "heads": model.heads})
     state = both.state_dict()
-    expected = {name: tuple(tensor.shape) for name, tensor in state.items() if _is_trained(name)}
+    expected = {name: tuple(tensor.shape) for name, tensor in state.items() if _is_trained(name, config)}
     if expected != {name: tuple(tensor.shape) for name, tensor in stored.items()}:
         raise ConfigurationError(
             f"{folder / HEADS_FILE} does not fit its configuration: make it again with `enrich train`"
@@ -68,7 +66,7 @@ def save_model(folder: Path, model: LoadedModel, config: ModelConfig) -> ModelCo
     folder.mkdir(parents=True, exist_ok=True)
     both = nn.ModuleDict({"encoder": model.encoder, "heads": model.heads})
     data = safetensors.torch.save(
-        {name: tensor.half().contiguous() for name, tensor in both.state_dict().items() if _is_trained(name)}
+        {name: tensor.half().contiguous() for name, tensor in both.state_dict().items() if _is_trained(name, config)}
     )
     (folder / HEADS_FILE).write_bytes(data)
     config = config.model_copy(update={"heads_sha256": hashlib.sha256(data).hexdigest()})
@@ -76,8 +74,9 @@ def save_model(folder: Path, model: LoadedModel, config: ModelConfig) -> ModelCo
     return config
 
 
-def _is_trained(name: str) -> bool:
-    return name.startswith(("heads.", *(f"encoder.{part}" for part in TRAINED_ENCODER_PARTS)))
+def _is_trained(name: str, config: ModelConfig) -> bool:
+    """Whether a tensor is in the model's own file; the rest of the encoder is the trunk, which is not stored again."""
+    return name.startswith(("heads.", *(f"encoder.{part}." for part in config.encoder.trained)))
 
 
 def _tensors(data: bytes, what: str) -> dict[str, Tensor]:

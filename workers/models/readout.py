@@ -44,11 +44,11 @@ def place(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 
-def read_entities(hidden: Tensor, batch: Collated, heads: Heads) -> FoundSpans:
+def read_entities(hidden: Tensor, batch: Collated, heads: Heads, temperature: float) -> FoundSpans:
     """The best tag of every word, and the spans they spell; a span is as sure as its least sure word."""
     device = hidden.device
     words = hidden[place(batch.word_rows, device), place(batch.word_firsts, device)].float()
-    probabilities = torch.softmax(heads.tag_logits(words), dim=1).cpu().numpy()
+    probabilities = torch.softmax(heads.tag_logits(words) / temperature, dim=1).cpu().numpy()
     spans = spans_of(probabilities.argmax(axis=1), batch.word_offsets[:-1])
     mentions = Mentions(
         rows=batch.word_rows[spans.starts],
@@ -78,13 +78,13 @@ def pair_batch(mentions: Mentions, pairs: Pairs, device: torch.device) -> PairBa
     )
 
 
-def read_relations(hidden: Tensor, mentions: Mentions, heads: Heads, neighbours: int) -> FoundPairs:
+def read_relations(hidden: Tensor, mentions: Mentions, heads: Heads, neighbours: int, temperature: float) -> FoundPairs:
     """Probabilities of every relation for every neighbouring pair, in one call."""
     pairs = neighbouring(mentions.rows, neighbours)
     if not len(pairs):
         return FoundPairs(pairs, np.zeros((0, heads.relations.out.out_features), dtype=np.float32))
     logits = heads.relations(hidden.float(), pair_batch(mentions, pairs, hidden.device))
-    return FoundPairs(pairs, torch.sigmoid(logits).cpu().numpy())
+    return FoundPairs(pairs, torch.sigmoid(logits / temperature).cpu().numpy())
 
 
 def pooled(hidden: Tensor, lengths: Tensor, sums: Tensor) -> Tensor:

@@ -114,10 +114,12 @@ class SharedEncoderModel:
             if StageName.ENTITIES in self.stages or StageName.RELATIONS in self.stages:
                 tuned = self._encoder.read_tuned(lower, mask, place(collated.shapes, self._device))
                 check_finite(tuned)
-                entities = read_entities(tuned, collated, self._heads)
+                config = self._config
+                entities = read_entities(tuned, collated, self._heads, config.entity_temperature)
                 if StageName.RELATIONS in self.stages:
-                    neighbours = self._config.heads.neighbours
-                    relations = read_relations(tuned, entities.mentions, self._heads, neighbours)
+                    relations = read_relations(
+                        tuned, entities.mentions, self._heads, config.heads.neighbours, config.relation_temperature
+                    )
             if StageName.CLASSIFICATION in self.stages or StageName.SUMMARY in self.stages:
                 sums, windows = self._pool(collated, mask, lower)
                 if self._label_vectors is not None:
@@ -133,7 +135,7 @@ class SharedEncoderModel:
 
     def _read_lower(self, batch: Collated) -> tuple[Tensor, Tensor]:
         mask = attention_mask(place(batch.lengths, self._device), batch.ids.shape[1])
-        return mask, self._encoder.read_lower(place(batch.ids, self._device), mask)
+        return mask, self._encoder.read_lower(place(batch.ids, self._device), mask, place(batch.shapes, self._device))
 
     def _pool(self, batch: Collated, mask: Tensor, lower: Tensor) -> tuple[Tensor, Tensor]:
         """Running sums of the sentence branch and the windows' unit vectors."""

@@ -22,6 +22,7 @@ class SubwordTokenizer:
         self._tokenizer.no_padding()
         self.start_id = self._special("[CLS]")
         self.end_id = self._special("[SEP]")
+        self.unknown_id = self._special("[UNK]")
 
     def _special(self, token: str) -> int:
         number = self._tokenizer.token_to_id(token)
