@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint chaos bench clean
+.PHONY: demo test lint chaos bench evaluate clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
@@ -36,6 +36,15 @@ $(STAMP): pyproject.toml
 FILE ?= workers/cli/samples/documents.jsonl
 bench: $(STAMP)
 	$(BIN)/python benchmarks/throughput.py $(FILE)
+
+# The packaged model on the test sets of a folder with ner/, relations/, classification/, summarization/. Minutes.
+DATA ?= ../shared/data
+MODEL ?= default
+evaluate: $(STAMP)
+	@test -d $(DATA) || { echo "make evaluate: there is no folder $(DATA); name one: make evaluate DATA=..." >&2; exit 2; }
+	$(BIN)/enrich evaluate $(MODEL) --standard $(DATA) --speed --table > docs/evaluation.md.new
+	@mv docs/evaluation.md.new docs/evaluation.md
+	@cat docs/evaluation.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from workers.compose import AnyModel, load_default_model, open_worker
-from workers.settings import Settings
+from workers.compose import AnyModel, load_models, open_worker
+from workers.settings import DEFAULT_MODEL, Settings
 from workers.transport.files import FileTransport
 
 
@@ -29,14 +29,14 @@ class Run:
     device_share: float  # share of the time that the device was in a forward pass
 
 
-def run_once(model: AnyModel, settings: Settings, source: str, target: Path) -> Run:
+def run_once(models: dict[str, AnyModel], settings: Settings, source: str, target: Path) -> Run:
     kafka = settings.kafka
     transport = FileTransport(source, str(target), enriched_topic=kafka.enriched_topic, dead_topic=kafka.dead_topic)
-    with open_worker(settings, model, transport) as worker:
+    with open_worker(settings, models, transport) as worker:
         started_s = time.perf_counter()
         done = worker.run()
         spent_s = time.perf_counter() - started_s
-        stats = worker.pipeline.answers.batcher.stats()
+        stats = worker.pipeline.answers[DEFAULT_MODEL].batcher.stats()
     return Run(
         done.documents / spent_s,
         stats.useful_tokens / spent_s,
@@ -51,10 +51,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
     settings = Settings()
-    model = load_default_model(settings)
+    models = load_models(settings)
+    info = models[DEFAULT_MODEL].info
     with tempfile.TemporaryDirectory() as folder:
-        runs = [run_once(model, settings, arguments.file, Path(folder) / "out") for _ in range(arguments.runs)]
-    print(f"{model.info.name}, {model.info.precision}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+        runs = [run_once(models, settings, arguments.file, Path(folder) / "out") for _ in range(arguments.runs)]
+    print(f"{info.name}, {info.precision}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     for name in Run.__slots__:
         values = [getattr(run, name) for run in runs]
         print(f"{name:16} median {statistics.median(values):10.3f}   {min(values):10.3f} to {max(values):10.3f}")

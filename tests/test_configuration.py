@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from schemas import StageName
 from workers.configuration import Option, as_yaml, load_settings, options
 from workers.errors import ConfigurationError
-from workers.settings import Settings
+from workers.settings import Settings, TokenClassificationModel
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -54,6 +55,46 @@ def test_text_becomes_the_type_of_the_option() -> None:
 def test_what_cannot_work_is_one_line_that_says_what_to_do(environment: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         load_settings(environment=environment)
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+NER = "ner: {kind: token-classification, name: ner}"
+
+
+def test_a_file_names_a_model_per_stage(tmp_path: Path) -> None:
+    file = tmp_path / "enrich.yaml"
+    file.write_text(f"models: {{{NER}}}\nstages: {{entities: {{model: ner}}}}")
+    settings = load_settings(file)
+    assert isinstance(settings.models["ner"], TokenClassificationModel)
+    assert settings.lanes()["ner"] == (StageName.ENTITIES,)
+    again = tmp_path / "again.yaml"
+    again.write_text(as_yaml(settings))
+    assert load_settings(again).models == settings.models
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("models: {a: {name: x}}", "models.a: needs `kind`"),
+        ("models: {a: {kind: no-such, name: x}}", "'token-classification'"),
+        ("models: {a: {kind: zero-shot, nmae: x, name: x}}", "nmae: is no option"),
+        ("models: {a: {kind: zero-shot, name: x, hypothesis: about it}}", "neither {label} nor {description}"),
+        ("models: {default: {kind: zero-shot, name: x}}", "choose another name"),
+        ("models: {'a b': {kind: zero-shot, name: x}}", "models.a b"),
+        ("stages: {entities: {model: ner}}", "stages.entities.model=ner is not in models"),
+        (f"models: {{{NER}}}\nstages: {{summary: {{model: ner}}}}", "stages.summary.model=ner serves entities only"),
+        (
+            "models: {a: {kind: zero-shot, name: x, window: {max_tokens: 8190}}}\nbatch: {max_padded_tokens: 600}",
+            "models.a",
+        ),
+    ],
+)
+def test_models_that_cannot_work_are_one_line(tmp_path: Path, content: str, told: str) -> None:
+    file = tmp_path / "enrich.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(file)
     assert told in str(raised.value)
     assert "\n" not in str(raised.value)
 

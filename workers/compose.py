@@ -4,39 +4,127 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, assert_never
 
+from schemas.base import StageName
+from workers.batching.device import Device
 from workers.batching.scheduler import Batcher
 from workers.cache.base import ResultCache
 from workers.cache.keys import KeyMaker, StageIdentity
 from workers.enrich.answers import Answers
-from workers.enrich.assemble import Assembler, code_version, receipts_of
+from workers.enrich.assemble import Assembler
+from workers.enrich.condense import Condenser
+from workers.enrich.lanes import Lane, by_stage
 from workers.enrich.outgoing import Outgoing
 from workers.enrich.pipeline import Pipeline
-from workers.enrich.reading import Reader
+from workers.enrich.reading import Cutter, Reader
+from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError
 from workers.models.base import WindowModel
-from workers.settings import CacheSettings, Settings
+from workers.settings import (
+    DEFAULT_MODEL,
+    CacheSettings,
+    CausalLanguageModel,
+    ModelSettings,
+    ModelSpec,
+    NamedModel,
+    OpenAiModel,
+    SequenceClassificationModel,
+    SequenceToSequenceModel,
+    Settings,
+    TokenClassificationModel,
+    WindowSettings,
+    ZeroShotModel,
+)
 from workers.stages.fingerprint import fingerprint
 from workers.transport.base import Transport
 
 AnyModel = WindowModel[Any, Any]
 
 
-def load_default_model(settings: Settings) -> AnyModel:
-    """The model the settings name. Imports torch, which takes seconds: not at the top of this module."""
-    from workers.models.shared import load_model
+def load_models(settings: Settings) -> dict[str, AnyModel]:
+    """Every model that an enabled stage names, by the name it has in the settings. Imports torch, which takes seconds.
 
-    model = load_model(settings.model, labels=settings.stages.classification.labels, stages=settings.stages.enabled())
-    if settings.window.max_tokens > model.max_window_tokens:
-        raise ConfigurationError(
-            f"window.max_tokens={settings.window.max_tokens} exceeds the {model.max_window_tokens} of model "
-            f"{model.info.name}: lower it"
-        )
-    return model
+    Raises ConfigurationError, one line that names the model, for what cannot work.
+    """
+    from workers.models.precision import use_threads
+    from workers.models.store import use_store
+
+    use_threads(settings.model.threads)
+    use_store(settings.store)
+    models = {}
+    for name, stages in settings.lanes().items():
+        try:
+            models[name] = load_model(settings.spec(name), settings, stages)
+        except ConfigurationError as error:
+            raise error if name == DEFAULT_MODEL else ConfigurationError(f"models.{name}: {error}") from error
+    for name, model in models.items():
+        window_for(name, model, settings)
+    return models
+
+
+def load_model(spec: ModelSettings | ModelSpec, settings: Settings, stages: Sequence[StageName]) -> AnyModel:
+    """The model of a kind. A new kind is a case here and a class in `workers.settings.model`."""
+    labels, most = settings.stages.classification.labels, settings.stages.summary.max_sentences
+    match spec:
+        case ModelSettings():
+            from workers.models.shared import load_model as load_shared
+
+            return load_shared(spec, labels=labels, stages=stages)
+        case TokenClassificationModel():
+            from workers.models.adapters.token_classification import load_token_classifier
+
+            return load_token_classifier(spec)
+        case SequenceClassificationModel():
+            from workers.models.adapters.sequence_classification import load_sequence_classifier
+
+            return load_sequence_classifier(spec)
+        case ZeroShotModel():
+            from workers.models.adapters.zero_shot import load_zero_shot
+
+            return load_zero_shot(spec, labels=labels)
+        case CausalLanguageModel():
+            from workers.models.adapters.causal import load_causal
+
+            return load_causal(spec, stages=stages, labels=labels, max_sentences=most)
+        case OpenAiModel():
+            with extra_needed("openai"):
+                from workers.models.adapters.openai import load_openai
+
+            return load_openai(spec, stages=stages, labels=labels, max_sentences=most)
+        case SequenceToSequenceModel():
+            from workers.models.adapters.seq2seq import load_seq2seq
+
+            return load_seq2seq(spec)
+    assert_never(spec)
+
+
+@contextmanager
+def extra_needed(extra: str) -> Iterator[None]:
+    """A package that is missing is a wrong installation, told in one line."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        told = f"{error.name} is not installed: pip install 'enrich-workers[{extra}]'"
+        raise ConfigurationError(told) from error
+
+
+def window_for(name: str, model: AnyModel, settings: Settings) -> WindowSettings:
+    """How texts are cut for a model: as asked for it by name, which must fit; else no longer than it reads."""
+    spec = settings.spec(name)
+    own = spec.window if isinstance(spec, NamedModel) else None
+    window, most = own or settings.window, model.max_window_tokens
+    if own is None and isinstance(spec, SequenceToSequenceModel):
+        return WindowSettings(max_tokens=min(most, 8_192), overlap_tokens=0)  # what is read twice is told twice
+    if window.max_tokens <= most:
+        return window
+    if own is None and name != DEFAULT_MODEL:
+        return WindowSettings(max_tokens=most, overlap_tokens=min(window.overlap_tokens, most // 4))
+    option = "window.max_tokens" if own is None else f"models.{name}.window.max_tokens"
+    raise ConfigurationError(f"{option}={window.max_tokens} exceeds the {most} of model {model.info.name}: lower it")
 
 
 def open_cache(settings: CacheSettings) -> ResultCache:
@@ -55,32 +143,52 @@ def open_cache(settings: CacheSettings) -> ResultCache:
 
 
 @contextmanager
-def open_pipeline(settings: Settings, model: AnyModel) -> Iterator[Pipeline]:
-    """A pipeline over `model`, with its device thread and its cache; both are closed at the end."""
-    stages = settings.stages.enabled()
-    info = model.info
+def open_pipeline(settings: Settings, models: Mapping[str, AnyModel]) -> Iterator[Pipeline]:
+    """A pipeline over `models`, by lane, with their device threads and the cache; all are closed at the end."""
+    lanes = [Lane(name, models[name].info, stages) for name, stages in settings.lanes().items()]
+    with ExitStack() as stack:
+        cache = open_cache(settings.cache)
+        stack.callback(cache.close)
+        devices: dict[str, Device] = {}
+        answers = {}
+        for lane in lanes:
+            device = devices.setdefault(lane.info.device, Device()) if lane.info.device is not None else Device()
+            batcher = Batcher(models[lane.name], settings.batch, device=device)
+            stack.callback(batcher.close)
+            answers[lane.name] = Answers(batcher, cache, keys_of(lane, settings), lane.stages)
+        cutters = {lane.name: cutter_of(lane, models[lane.name], settings) for lane in lanes}
+        most = settings.stages.summary.max_characters
+        yield Pipeline(
+            limits=settings.limits,
+            reader=Reader(cutters),
+            answers=answers,
+            assembler=Assembler(by_stage(lanes), settings.stages, settings.output, receipts_of(lanes, settings.stages)),
+            condensers={
+                lane.name: Condenser(models[lane.name], answers[lane.name], cutters[lane.name].window.max_tokens, most)
+                for lane in lanes
+                if lane.stages == (StageName.SUMMARY,)
+            },
+        )
+
+
+def cutter_of(lane: Lane, model: AnyModel, settings: Settings) -> Cutter:
+    return Cutter(model, lane.info.languages, window_for(lane.name, model, settings))
+
+
+def keys_of(lane: Lane, settings: Settings) -> KeyMaker:
+    """Names of results that tell apart whatever can change them."""
+    info = lane.info
     identities = [
         StageIdentity(
             stage, fingerprint(stage, settings.stages), info.name, info.revision, info.precision, code_version(stage)
         )
-        for stage in stages
+        for stage in lane.stages
     ]
-    keys = KeyMaker(identities, secret=settings.cache.secret.get_secret_value())
-    cache, batcher = open_cache(settings.cache), Batcher(model, settings.batch)
-    try:
-        yield Pipeline(
-            limits=settings.limits,
-            reader=Reader(model, info.languages, settings.window),
-            answers=Answers(batcher, cache, keys, stages),
-            assembler=Assembler(info, settings.stages, settings.output, receipts_of(info, settings.stages)),
-        )
-    finally:
-        batcher.close()
-        cache.close()
+    return KeyMaker(identities, secret=settings.cache.secret.get_secret_value())
 
 
 @contextmanager
-def open_worker(settings: Settings, model: AnyModel, transport: Transport) -> Iterator[Worker]:
+def open_worker(settings: Settings, models: Mapping[str, AnyModel], transport: Transport) -> Iterator[Worker]:
     """A worker over `transport`, not started."""
     outgoing = Outgoing(
         enriched_topic=settings.kafka.enriched_topic,
@@ -89,7 +197,7 @@ def open_worker(settings: Settings, model: AnyModel, transport: Transport) -> It
         max_payload_bytes=settings.limits.max_dead_letter_bytes,
         worker=settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}",
     )
-    with open_pipeline(settings, model) as pipeline:
+    with open_pipeline(settings, models) as pipeline:
         yield Worker(transport, pipeline, outgoing, settings.epoch)
 
 
@@ -100,7 +208,7 @@ def kafka_worker(settings: Settings) -> Iterator[Worker]:
     from workers.transport.kafka_admin import check_record_limit
 
     check_record_limit(settings.kafka, settings.output.max_record_bytes)
-    with open_worker(settings, load_default_model(settings), KafkaTransport(settings.kafka)) as worker:
+    with open_worker(settings, load_models(settings), KafkaTransport(settings.kafka)) as worker:
         yield worker
 
 
@@ -120,7 +228,7 @@ def file_worker(
         max_record_bytes=settings.limits.max_record_bytes,
         on_progress=on_read,
     )
-    with open_worker(settings, load_default_model(settings), transport) as worker:
+    with open_worker(settings, load_models(settings), transport) as worker:
         yield worker
 
 

@@ -124,7 +124,7 @@ def _shown(field: FieldInfo) -> str:
     if isinstance(default, SecretStr):
         return "set" if default.get_secret_value() else "none"
     if isinstance(default, dict):
-        return ", ".join(default)
+        return ", ".join(default) or "none"
     return str(default)
 
 
@@ -142,4 +142,6 @@ def _one_line(error: ValidationError) -> str:
         names = [".".join(option.path) for option in options()]
         close = difflib.get_close_matches(where, names, n=1)
         problem = "is no option" + (f"; did you mean {close[0]}?" if close else "")
+    if first["type"] == "union_tag_not_found":
+        problem = "needs `kind`"
     return f"{where}: {problem}" if where and where not in problem else problem

@@ -2,8 +2,10 @@
 
     EnrichError
     |- ConfigurationError   the start stops with one line: what, which limit, what to do     exit code 2
-    |- DependencyError      Kafka or Redis is not well: pause and retry, never a dead letter  exit code 3 if it lasts
+    |- DependencyError      Kafka, Redis or a remote model is not well: pause and retry,         exit code 3 if it lasts
+    |  |                    never a dead letter
     |  |- CacheDown         the cache is skipped
+    |  |- ModelDown         a model that runs elsewhere does not answer: pause and retry
     |  |- PublishFailed     the epoch was not committed: its records are read again
     |  |- DeviceLost        the device or its thread is gone: the worker stops, its records are read again
     |- ModelError           a batch failed: halved until the guilty text is alone, which is dead-lettered
@@ -30,6 +32,10 @@ class DependencyError(EnrichError):
 
 class CacheDown(DependencyError):
     """The cache did not answer in time or answered with an error."""
+
+
+class ModelDown(DependencyError):
+    """A model that runs elsewhere does not answer, whatever the text. It may come back: nobody's text is blamed."""
 
 
 class PublishFailed(DependencyError):

@@ -23,7 +23,23 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "workers.stages": ({"schemas", "workers.text"}, {"numpy", "orjson", "pydantic"}),
     "workers.models": (
         {"schemas", "workers.text", "workers.stages.results"},
-        {"torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "numpy", "pydantic", "orjson"},
+        {
+            "torch",
+            "transformers",
+            "tokenizers",
+            "safetensors",
+            "huggingface_hub",
+            "fsspec",
+            "aiohttp",
+            "filelock",
+            "platformdirs",
+            "tqdm",
+            "numpy",
+            "pydantic",
+            "orjson",
+            "jinja2",
+            "httpx2",
+        },
     ),
     "workers.batching": (
         {"workers.models.base", "workers.telemetry", "workers.text.pieces", "workers.stages.results", "schemas"},
@@ -48,7 +64,19 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.lifecycle": (
         {"schemas", "workers.models", "workers.stages", "workers.text"},
-        {"torch", "transformers", "safetensors", "numpy", "rich", "pydantic", "yaml", "orjson", "tokenizers"},
+        {
+            "torch",
+            "transformers",
+            "safetensors",
+            "numpy",
+            "rich",
+            "pydantic",
+            "yaml",
+            "orjson",
+            "tokenizers",
+            "rouge_score",
+            "matplotlib",
+        },
     ),
     "workers.telemetry": (set(), {"orjson"}),
     "workers.errors": (set(), set()),
@@ -60,6 +88,7 @@ CONFINED = {
     "torch": ("workers/models/", "workers/lifecycle/"),
     "kafka": ("workers/transport/kafka",),
     "redis": ("workers/cache/redis",),
+    "httpx2": ("workers/models/adapters/openai",),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workers.cli.demo import sample_records
-from workers.compose import AnyModel, load_default_model, open_pipeline
+from workers.compose import AnyModel, load_models, open_pipeline
 from workers.enrich.outcome import Enriched
 from workers.enrich.outgoing import Outgoing
 from workers.settings import CacheSettings, Settings
@@ -21,8 +21,8 @@ EPOCHS = 4
 
 
 @pytest.fixture(scope="module")
-def model() -> AnyModel:
-    return load_default_model(Settings())
+def models() -> dict[str, AnyModel]:
+    return load_models(Settings())
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def records() -> list[IncomingRecord]:
 
 
 def enrich_all(
-    model: AnyModel, cache: CacheSettings, before_epoch: Callable[[int], None]
+    models: dict[str, AnyModel], cache: CacheSettings, before_epoch: Callable[[int], None]
 ) -> tuple[list[bytes | None], list[int]]:
     """The values of the output records, and the windows that came from the cache in each epoch."""
     todo: Sequence[IncomingRecord] = records()
     size = -(-len(todo) // EPOCHS)
     made: list[bytes | None] = []
     hits: list[int] = []
-    with open_pipeline(Settings(cache=cache), model) as pipeline:
+    with open_pipeline(Settings(cache=cache), models) as pipeline:
         for number in range(EPOCHS):
             before_epoch(number)
             outcomes = pipeline.enrich(todo[number * size : (number + 1) * size])
@@ -54,7 +54,7 @@ def enrich_all(
 
 
 @pytest.mark.timeout(300)
-def test_a_redis_that_dies_on_the_way_changes_no_byte(model: AnyModel, services: EmbeddedServices) -> None:
+def test_a_redis_that_dies_on_the_way_changes_no_byte(models: dict[str, AnyModel], services: EmbeddedServices) -> None:
     def nothing(number: int) -> None: ...
 
     def kill(number: int) -> None:
@@ -63,9 +63,9 @@ def test_a_redis_that_dies_on_the_way_changes_no_byte(model: AnyModel, services:
             services.process.wait()
 
     redis = CacheSettings.model_validate({"kind": "redis", "redis_url": services.redis_url, "timeout_ms": 1_000})
-    without, _ = enrich_all(model, CacheSettings(), nothing)
-    cold, _ = enrich_all(model, redis, nothing)
-    dying, hits = enrich_all(model, redis, kill)
+    without, _ = enrich_all(models, CacheSettings(), nothing)
+    cold, _ = enrich_all(models, redis, nothing)
+    dying, hits = enrich_all(models, redis, kill)
     assert min(hits[:2]) > 0, "nothing came from Redis while it lived: the test shows nothing"
     assert hits[2:] == [0, 0]
     assert len(without) == len(records())

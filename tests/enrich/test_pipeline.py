@@ -14,8 +14,8 @@ from schemas import Document, EnrichedDocument, StageName
 from tests.fakes.models import MARKS, answer_of
 from tests.fakes.pipelines import incoming, oracle, oracle_pipeline, payload
 from workers.enrich.outcome import Enriched, Failed, Failure, Tombstone
-from workers.enrich.reading import Accepted, Reading
-from workers.settings import CacheSettings, Settings, StageSettings, WindowSettings
+from workers.enrich.reading import Accepted, Cut, Reading
+from workers.settings import DEFAULT_MODEL, CacheSettings, Settings, StageSettings, WindowSettings
 from workers.stages.results import EntitiesResult, FoundEntity
 
 SMALL_WINDOWS = Settings(window=WindowSettings(max_tokens=16, overlap_tokens=4))
@@ -71,9 +71,10 @@ def test_a_span_that_does_not_quote_the_document_is_never_published(wrong: dict[
         answer = answer_of("Anna met Bert Brecht.")
         found = EntitiesResult((FoundEntity("PER", 9, 20, 0.9),))
         answer = {**answer, StageName.ENTITIES: found}
-        assert isinstance(pipeline.assembler.assemble(reading, [answer]), EnrichedDocument)
-        damaged = replace(reading, windows=(replace(reading.windows[0], **wrong),))
-        failure = pipeline.assembler.assemble(damaged, [answer])
+        assert isinstance(pipeline.assembler.assemble(reading, {DEFAULT_MODEL: [answer]}), EnrichedDocument)
+        [window] = reading.cuts[DEFAULT_MODEL].windows
+        damaged = replace(reading, cuts={DEFAULT_MODEL: Cut((replace(window, **wrong),))})
+        failure = pipeline.assembler.assemble(damaged, {DEFAULT_MODEL: [answer]})
     assert isinstance(failure, Failure)
     assert failure.code == "span_mismatch"
 

@@ -13,17 +13,18 @@ from tests.fakes.models import OracleModel
 from workers.compose import open_pipeline, open_worker
 from workers.enrich.pipeline import Pipeline
 from workers.enrich.worker import Worker
-from workers.settings import Settings
+from workers.settings import DEFAULT_LABELS, DEFAULT_MODEL, Settings
 from workers.transport.base import Headers, IncomingRecord, Partition, Transport
 from workers.transport.memory import MemoryLog
 
 TEMPERATURE = {StageName.CLASSIFICATION: {"temperature": 0.1}}
+LABELS = {StageName.CLASSIFICATION: tuple(DEFAULT_LABELS)}
 
 
 def oracle() -> OracleModel:
     """An oracle that knows what a real model knows of itself."""
     model = OracleModel()
-    model.info = replace(model.info, thresholds=TEMPERATURE, languages=frozenset({"en"}))
+    model.info = replace(model.info, thresholds=TEMPERATURE, labels=LABELS, languages=frozenset({"en"}))
     return model
 
 
@@ -39,7 +40,7 @@ def incoming(
 
 @contextmanager
 def oracle_pipeline(model: OracleModel | None = None, settings: Settings | None = None) -> Iterator[Pipeline]:
-    with open_pipeline(settings or Settings(), model or oracle()) as pipeline:
+    with open_pipeline(settings or Settings(), {DEFAULT_MODEL: model or oracle()}) as pipeline:
         yield pipeline
 
 
@@ -47,7 +48,7 @@ def oracle_pipeline(model: OracleModel | None = None, settings: Settings | None 
 def oracle_worker(
     transport: Transport, model: OracleModel | None = None, settings: Settings | None = None
 ) -> Iterator[Worker]:
-    with open_worker(settings or Settings(), model or oracle(), transport) as worker:
+    with open_worker(settings or Settings(), {DEFAULT_MODEL: model or oracle()}, transport) as worker:
         yield worker
 
 

@@ -105,7 +105,7 @@ def test_the_sentence_branch_says_again_what_the_trunk_says(tmp_path: Path) -> N
         model,
         small_model(SMALL.model_copy(update={"case_at": "branch"})).encoder.eval(),
         windows,
-        epochs=20,
+        tokens=20_000,
         batch_tokens=512,
         rate=2e-3,
         seed=1,
@@ -118,7 +118,7 @@ def test_the_sentence_branch_says_again_what_the_trunk_says(tmp_path: Path) -> N
 def test_a_whole_run_writes_a_model_that_opens_a_card_and_a_curve(tmp_path: Path) -> None:
     data = write_training_data(tmp_path / "data", rows=4)
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("epochs: 1\nname: try\nrestore_epochs: 1\nprecision: fp32\n")
+    recipe.write_text("epochs: 1\nname: try\nrestore_tokens: 4096\nprecision: fp32\n")
     out = tmp_path / "out"
     train(recipe, data=data, out=out)
     model = load_model(ModelSettings(name=str(out), precision="fp32"), labels=DEFAULT_LABELS)

@@ -61,9 +61,9 @@ def test_scores_before_rounding_are_the_same_bits_too(model: SharedEncoderModel)
     together, single = model.forward(same), model.forward(same[:1])
     assert together.entities is not None
     assert single.entities is not None
-    assert together.cosines is not None
-    assert single.cosines is not None
-    assert together.cosines[:1].tobytes() == single.cosines.tobytes()
+    assert together.labels is not None
+    assert single.labels is not None
+    assert together.labels[:1].tobytes() == single.labels.tobytes()
     count = len(single.entities.scores)
     assert together.entities.scores[:count].tobytes() == single.entities.scores.tobytes()
 

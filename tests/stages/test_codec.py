@@ -18,6 +18,7 @@ from workers.stages.results import (
     RelationsResult,
     StageResult,
     SummaryResult,
+    WrittenSummary,
 )
 
 COUNTS = st.integers(0, 2**40)
@@ -52,6 +53,7 @@ RESULTS: st.SearchStrategy[tuple[StageName, StageResult]] = st.one_of(
         st.builds(ClassificationResult, st.lists(SCORES, max_size=9).map(tuple), COUNTS),
     ),
     st.tuples(st.just(StageName.SUMMARY), summary_results()),
+    st.tuples(st.just(StageName.SUMMARY), st.builds(WrittenSummary, st.text(max_size=40), st.booleans())),
 )
 
 

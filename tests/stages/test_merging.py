@@ -39,9 +39,10 @@ WHOLE = window(0, 47)
 ADA, BABBAGE = FoundEntity("PER", 0, 12, 0.9), FoundEntity("PER", 17, 24, 0.8)
 
 
-def entities(*per_window: tuple[Window, list[FoundEntity]], min_score: float = 0.5) -> tuple[Entity, ...]:
+def entities(*per_window: tuple[Window, list[FoundEntity]], min_score: float | None = None) -> tuple[Entity, ...]:
     windows = [w for w, _ in per_window]
-    return merge_entities(windows, [EntitiesResult(tuple(f)) for _, f in per_window], min_score=min_score)
+    results = [EntitiesResult(tuple(f)) for _, f in per_window]
+    return merge_entities(windows, results, thresholds={"LOC": 0.3}, min_score=min_score)
 
 
 def test_an_entity_found_by_two_windows_counts_once_with_the_better_score() -> None:
@@ -54,6 +55,13 @@ def test_an_entity_found_by_two_windows_counts_once_with_the_better_score() -> N
 def test_of_overlapping_entities_the_better_scored_stays() -> None:
     shorter = FoundEntity("LOC", 4, 12, 0.95)
     assert [e.text for e in entities((WHOLE, [ADA]), (WHOLE, [shorter]))] == ["Lovelace"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "score", "kept"), [("LOC", 0.31, 1), ("LOC", 0.29, 0), ("PER", 0.49, 0), ("PER", 0.51, 1)]
+)
+def test_an_entity_needs_the_threshold_of_its_type(type_: str, score: float, kept: int) -> None:
+    assert len(entities((WHOLE, [FoundEntity(type_, 0, 3, score)]))) == kept
 
 
 def test_entities_below_the_threshold_are_left_out() -> None:
@@ -101,7 +109,7 @@ def test_a_relation_of_two_windows_counts_once() -> None:
 
 def test_a_relation_whose_end_lost_to_an_overlap_is_left_out() -> None:
     better = FoundEntity("ORG", 4, 24, 0.99)
-    found = merge_entities([WHOLE], [EntitiesResult((ADA, BABBAGE, better))], min_score=0)
+    found = merge_entities([WHOLE], [EntitiesResult((ADA, BABBAGE, better))], thresholds={}, min_score=0)
     assert merge_relations(found, [WHOLE], [pair(0.9)], thresholds={}, min_score=None) == ()
 
 

@@ -21,6 +21,7 @@ class Call:
 
     def __init__(self, size: int, *, prepare_s: float, ready_s: float) -> None:
         self.done = threading.Event()
+        self.given_up: str | None = None  # why nobody works on it any more
         self._answers: dict[int, WindowAnswer | ModelFailed] = {}
         self._size = size
         self._prepare_s = prepare_s
@@ -39,6 +40,11 @@ class Call:
         self._answers[index] = outcome
         if self.complete:
             self.done.set()
+
+    def give_up(self, reason: str) -> None:
+        """Its windows stay without answers, through no fault of theirs."""
+        self.given_up = reason
+        self.done.set()
 
     def charge(self, own: Batch[PreparedT], *, share: float) -> None:
         """Count a batch of which this call has `own.places`, a `share` (0..1) of all."""

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Generic
 
-from workers.batching.answers import BadAnswer
+from workers.batching.answers import BadAnswer, ModelFailed
 from workers.batching.blame import Cause, attempt
 from workers.errors import DeviceLost
-from workers.models.base import PreparedT, RawT, WindowModel
+from workers.models.base import Closable, PreparedT, RawT, Unanswered, WindowModel
 from workers.stages.results import (
     ClassificationResult,
     EntitiesResult,
@@ -17,6 +17,7 @@ from workers.stages.results import (
     StageResult,
     SummaryResult,
     WindowAnswer,
+    WrittenSummary,
 )
 from workers.text.pieces import Window
 
@@ -41,20 +42,29 @@ class CheckedModel(Generic[PreparedT, RawT]):
         """Device thread only."""
         return self._model.forward(prepared)
 
-    def decode(self, raw: RawT, prepared: Sequence[PreparedT]) -> list[WindowAnswer]:
-        """One answer per item, with a usable result for each stage."""
+    def decode(self, raw: RawT, prepared: Sequence[PreparedT]) -> list[WindowAnswer | ModelFailed]:
+        """One answer per item, with a usable result for each stage; or the model's own word that it has none."""
         answers = self._model.decode(raw, prepared)
         if len(answers) != len(prepared):
             raise BadAnswer(f"{len(answers)} answers for {len(prepared)} windows")
-        for answer in answers:
-            for stage in self._model.stages:
-                if stage not in answer:
-                    raise BadAnswer(f"no {stage.value} in an answer")
-                if not all(map(math.isfinite, _scores(answer[stage]))):
-                    raise BadAnswer(f"a score of {stage.value} is not a number")
-        return answers
+        return [self._checked(answer) for answer in answers]
 
-    def run(self, prepared: Sequence[PreparedT]) -> list[WindowAnswer]:
+    def _checked(self, answer: WindowAnswer | Unanswered) -> WindowAnswer | ModelFailed:
+        if isinstance(answer, Unanswered):
+            return ModelFailed(answer.code, answer.detail, attempts=1, smallest_failing=1)
+        for stage in self._model.stages:
+            if stage not in answer:
+                raise BadAnswer(f"no {stage.value} in an answer")
+            if not all(map(math.isfinite, _scores(answer[stage]))):
+                raise BadAnswer(f"a score of {stage.value} is not a number")
+        return answer
+
+    def close(self) -> None:
+        """End the forward pass under way, if the model can."""
+        if isinstance(self._model, Closable):
+            self._model.close()
+
+    def run(self, prepared: Sequence[PreparedT]) -> list[WindowAnswer | ModelFailed]:
         """Forward and decode in one go. Device thread only."""
         return self.decode(self.forward(prepared), prepared)
 
@@ -87,3 +97,5 @@ def _scores(result: StageResult) -> Sequence[float]:
             return result.scores
         case SummaryResult():
             return result.salience
+        case WrittenSummary():
+            return ()

@@ -22,9 +22,9 @@ from workers.batching.answers import OUT_OF_MEMORY, AnswerBatch, BatcherStats, M
 from workers.batching.blame import Cause, answer_each, attempt, cause_of
 from workers.batching.calls import Batch, Call, Place
 from workers.batching.checked import CheckedModel
-from workers.batching.device import StepThread
+from workers.batching.device import Device, StepThread
 from workers.batching.policy import BatchLimit, Buckets
-from workers.errors import DependencyError, DeviceLost
+from workers.errors import DependencyError, DeviceLost, ModelDown
 from workers.models.base import PreparedT, RawT, WindowModel
 from workers.settings import BatchSettings
 from workers.stages.results import WindowAnswer
@@ -43,9 +43,12 @@ class Batcher(Generic[PreparedT, RawT]):
         model: WindowModel[PreparedT, RawT],
         settings: BatchSettings,
         *,
+        device: Device | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`device` is shared by the batchers whose models run on the same one."""
         self._model = CheckedModel(model)
+        self._device = device or Device()
         self._clock = clock
         self._max_wait_s = settings.max_wait_ms / 1000
         # Everything below is guarded by this lock.
@@ -66,7 +69,7 @@ class Batcher(Generic[PreparedT, RawT]):
             thread.start()
 
     def answer(self, windows: Sequence[Window]) -> AnswerBatch:
-        """Blocks until every window is answered. Raises DeviceLost if they never will be."""
+        """Blocks until every window is answered. Raises DeviceLost if they never will be, ModelDown if not now."""
         call = self._submit(windows)
         try:
             call.done.wait()
@@ -74,6 +77,8 @@ class Batcher(Generic[PreparedT, RawT]):
             with self._changed:
                 self._calls.discard(call)
         with self._changed:
+            if call.given_up is not None:
+                raise ModelDown(call.given_up)
             if not call.complete:
                 raise DeviceLost(self._ended)
             return AnswerBatch(call.answers(), call.timing())
@@ -86,6 +91,7 @@ class Batcher(Generic[PreparedT, RawT]):
         """Take nothing more and tell everybody who waits. Waits for the batch under way, up to this time."""
         deadline_s = time.monotonic() + timeout_s
         self._end("the batcher was closed")
+        self._model.close()
         for thread in self._threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
 
@@ -130,14 +136,25 @@ class Batcher(Generic[PreparedT, RawT]):
     def _device_step(self) -> bool:
         with self._changed:
             self._changed.wait_for(self._device_may_go)
+        with self._device:  # a batch is chosen when the device is there: until then it may grow
+            return self._run_one()
+
+    def _run_one(self) -> bool:
+        with self._changed:
             if self._ended is not None:
                 return False
             suspect = self._suspects.popleft() if self._suspects else None
             taken = [] if suspect else self._take()
-        if suspect:
-            self._find_guilty(suspect)
-        else:
-            self._forward(Batch(taken, started_s=self._clock()))
+        batch = suspect or Batch(taken, started_s=self._clock())
+        try:
+            if suspect:
+                self._find_guilty(batch)
+            elif taken:
+                self._forward(batch)
+        except DeviceLost:
+            raise
+        except DependencyError as error:
+            self._give_up(batch, str(error))
         return True
 
     def _device_may_go(self) -> bool:
@@ -147,7 +164,13 @@ class Batcher(Generic[PreparedT, RawT]):
 
     def _take(self) -> list[Place[PreparedT]]:
         waiting = self._buckets.take_batch(self._limit, now_s=self._clock(), max_wait_s=self._max_wait_s)
-        return [entry.item for entry in waiting]
+        return [entry.item for entry in waiting if entry.item.call.given_up is None]
+
+    def _give_up(self, batch: Batch[PreparedT], reason: str) -> None:
+        """Nobody's guilt: whoever waits for a window of this batch is told, and may ask again."""
+        with self._changed:
+            for place in batch.places:
+                place.call.give_up(reason)
 
     def _forward(self, batch: Batch[PreparedT]) -> None:
         try:

@@ -14,7 +14,7 @@ from workers.settings import Settings
 Step = tuple[str, Callable[[], str]]
 
 
-@with_settings("kafka", "model", "cache", "output")
+@with_settings("kafka", "model", "models", "cache", "output")
 def check(*, settings: Settings) -> None:
     """Try everything a worker needs and print a line for each. Exit code 2 or 3 if one of them fails."""
     worst = 0
@@ -31,6 +31,7 @@ def steps(settings: Settings) -> Iterator[Step]:
     """What is looked at, in order. The configuration itself was checked before this is called."""
     yield "configuration", lambda: "valid"
     yield "model", lambda: _model(settings)
+    yield "auto precision", lambda: _auto_precision(settings)
     yield "kafka", lambda: _brokers(settings)
     yield "topics", lambda: _topics(settings)
     if settings.cache.kind == "redis":
@@ -38,10 +39,18 @@ def steps(settings: Settings) -> Iterator[Step]:
 
 
 def _model(settings: Settings) -> str:
-    from workers.compose import load_default_model
+    from workers.compose import load_models
 
-    info = load_default_model(settings).info
-    return f"{info.name}, revision {info.revision[:12]}, {info.precision}; digests are right"
+    infos = [model.info for model in load_models(settings).values()]
+    told = [f"{info.name}, revision {info.revision[:12]}, {info.precision}" for info in infos]
+    return f"{'; '.join(told)}; digests are right"
+
+
+def _auto_precision(settings: Settings) -> str:
+    """What `auto` is here, and why; also told to those who set another one."""
+    from workers.models.precision import auto_precision, choose_device
+
+    return auto_precision(choose_device(settings.model.device)).describe()
 
 
 def _brokers(settings: Settings) -> str:

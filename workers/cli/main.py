@@ -1,6 +1,7 @@
 """The `enrich` command. Knows the commands and the exit codes; each command's work is in a module of its own.
 
-Exit codes: 0 done, 1 a bug of ours, 2 configuration or usage, 3 a service is not there or gave up, 130 interrupted.
+Exit codes: 0 done, 1 a bug of ours, a gate not passed or a damaged model, 2 configuration or usage, 3 a service is not
+there or gave up, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import sys
 
 import typer
 
-from workers.cli import check, dead_letters, demo, run, schema, train, worker
+from workers.cli import check, dead_letters, demo, distil, evaluate, models, optimize, run, schema, train, worker
 from workers.errors import ConfigurationError, DependencyError, EnrichError
 
 OK, BUG, USAGE, DEPENDENCY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -20,7 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Documents in; entities, relations, labels and a summary out. Each exactly once.\n\n"
-    "Exit codes: 0 done, 1 a bug of ours, 2 configuration or usage, 3 a service is not there, 130 interrupted.",
+    "Exit codes: 0 done, 1 a bug of ours, a gate not passed or a damaged model, 2 configuration or usage, "
+    "3 a service is not there, 130 interrupted.",
 )
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
@@ -28,6 +30,10 @@ app.command("worker")(worker.worker)
 app.command("check")(check.check)
 app.command("schema")(schema.schema)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("optimize")(optimize.optimize)
+app.command("distil")(distil.distil)
+app.add_typer(models.app, name="models")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

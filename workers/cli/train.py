@@ -16,7 +16,18 @@ def train(
     data: Annotated[Path, typer.Option(help="folder with the data sets: ner/, relations/, summarization/ ...")],
     out: Annotated[Path, typer.Option(help="folder for the model; must not hold one yet")],
 ) -> None:
-    """Train the shared encoder's heads on DATA and write weights, configuration and model card to OUT."""
+    """Train a model on DATA as CONFIG says and write weights, configuration, loss curve and model card to OUT.
+
+    With `task: classification` in CONFIG: labels for whole texts, else entities and relations. A run that was stopped
+    goes on where it was when it is started again.
+    """
+    from workers.lifecycle.classifier_recipe import is_classification
+
+    if config is not None and is_classification(config):
+        from workers.lifecycle.classifier_train import train_classifier
+
+        train_classifier(config, data=data, out=out)
+        return
     from workers.lifecycle.train import train as run_training
 
     run_training(config, data=data, out=out)

@@ -31,6 +31,15 @@ class Share:
 
     answers: list[Answer]
     cache_hits: int
+    lookups_before: int = 0  # of windows whose answers were only a step on the way
+
+    @property
+    def lookups(self) -> int:
+        return self.lookups_before + len(self.answers)
+
+    def after(self, earlier: Share) -> Share:
+        """These answers in place of `earlier` ones, which are counted and forgotten."""
+        return Share(self.answers, self.cache_hits + earlier.cache_hits, earlier.lookups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from schemas import (
@@ -19,87 +18,62 @@ from schemas import (
     Relation,
     Span,
     StageName,
-    Summary,
 )
+from workers.enrich.brief import Brief, brief_of
+from workers.enrich.lanes import Lane
 from workers.enrich.outcome import Failure
-from workers.enrich.reading import Reading
+from workers.enrich.reading import Cut, Reading
 from workers.models.base import ModelInfo
 from workers.settings import OutputSettings, StageSettings
-from workers.stages import classification, entities, relations, summary
-from workers.stages.fingerprint import fingerprint
+from workers.stages import classification, entities, relations
 from workers.stages.results import (
     ClassificationResult,
     EntitiesResult,
     RelationsResult,
     StageResult,
-    SummaryResult,
     WindowAnswer,
 )
 from workers.text.offsets import OffsetTable, tabulate_offsets
 from workers.text.pieces import Window
 
-PACKAGE_VERSION = version("enrich-workers")
 ResultT = TypeVar("ResultT", bound=StageResult)
-CODE = {
-    StageName.ENTITIES: entities.CODE_VERSION,
-    StageName.RELATIONS: relations.CODE_VERSION,
-    StageName.CLASSIFICATION: classification.CODE_VERSION,
-    StageName.SUMMARY: summary.CODE_VERSION,
-}
 
 
-def code_version(stage: StageName) -> str:
-    """Version of the package and of the stage's code: in the cache key and in the receipt."""
-    return f"{PACKAGE_VERSION}+{stage.value}.{CODE[stage]}"
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A document as one stage saw it, and what was answered."""
 
+    info: ModelInfo
+    cut: Cut
+    answers: Sequence[WindowAnswer]  # one per window, or what the last pass over their summaries gave
 
-def receipts_of(info: ModelInfo, stages: StageSettings) -> tuple[Receipt, ...]:
-    """One per enabled stage; the same for every document of a run."""
-    return tuple(
-        Receipt(
-            stage=stage,
-            model=info.name,
-            revision=info.revision,
-            precision=info.precision,
-            settings=fingerprint(stage, stages),
-            thresholds=thresholds_of(stage, info, stages),
-            code=code_version(stage),
-        )
-        for stage in stages.enabled()
-    )
-
-
-def thresholds_of(stage: StageName, info: ModelInfo, stages: StageSettings) -> dict[str, float]:
-    """The thresholds in force: the settings' where they say something, else the model's."""
-    own = dict(info.thresholds.get(stage, {}))
-    if stage is StageName.RELATIONS and stages.relations.min_score is not None:
-        return {"min_score": stages.relations.min_score}
-    if stage is StageName.ENTITIES:
-        own["min_score"] = stages.entities.min_score
-    if stage is StageName.CLASSIFICATION:
-        own["min_score"] = stages.classification.min_score
-    return own
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return self.cut.windows
 
 
 @dataclass(frozen=True, slots=True)
 class Assembler:
     """Makes the record of a document. Depends on nothing but its arguments: the same answers give the same record."""
 
-    info: ModelInfo
+    lanes: Mapping[StageName, Lane]  # of every enabled stage
     stages: StageSettings
     output: OutputSettings
     receipts: tuple[Receipt, ...]
 
-    def assemble(self, reading: Reading, answers: Sequence[WindowAnswer]) -> EnrichedDocument | Failure:
-        """`answers` has one entry per window, each with every enabled stage."""
+    def assemble(self, reading: Reading, answers: Mapping[str, Sequence[WindowAnswer]]) -> EnrichedDocument | Failure:
+        """`answers` by lane: one entry per window of that lane, each with every stage that it serves."""
         document, record = reading.document, reading.record
-        found = self.entities(reading, answers)
+        parts = {
+            stage: Part(lane.info, reading.cuts[lane.name], answers[lane.name]) for stage, lane in self.lanes.items()
+        }
+        found = self.entities(parts.get(StageName.ENTITIES))
         wrong = sum(document.text[e.start : e.end] != e.text or not e.text for e in found)
         if wrong:
             return Failure(FailedStep.ASSEMBLE, "span_mismatch", f"{wrong} entities do not quote the text", document.id)
-        pairs = self.relations(found, reading.windows, answers)
+        pairs = self.relations(found, parts.get(StageName.RELATIONS))
         table = tabulate_offsets(document.text, self.output.offset_unit)
-        brief = self.summary(reading, answers)
+        brief = self.brief(document.text, parts.get(StageName.SUMMARY))
         return EnrichedDocument(
             id=document.id,
             text=document.text if self.output.include_text else None,
@@ -112,92 +86,104 @@ class Assembler:
             language=reading.language,
             entities=tuple(_entity_in(table, entity) for entity in found),
             relations=tuple(r.model_copy(update={"evidence": _span_in(table, r.evidence)}) for r in pairs),
-            classification=self.classification(answers),
-            summary=brief
-            and brief.model_copy(update={"sentences": tuple(_span_in(table, s) for s in brief.sentences)}),
-            coverage={stage: coverage(reading) for stage in self.stages.enabled()},
-            receipts=self.receipts if reading.windows else (),
-            warnings=tuple(self.warnings(reading, brief)),
+            classification=self.classification(parts.get(StageName.CLASSIFICATION)),
+            summary=brief.summary
+            and brief.summary.model_copy(
+                update={"sentences": tuple(_span_in(table, s) for s in brief.summary.sentences)}
+            ),
+            coverage={stage: coverage(document.text, part.windows) for stage, part in parts.items()},
+            receipts=tuple(receipt for receipt in self.receipts if parts[receipt.stage].windows),
+            warnings=(*self.warnings(reading, parts), *brief.warnings),
         )
 
-    def entities(self, reading: Reading, answers: Sequence[WindowAnswer]) -> tuple[Entity, ...]:
-        if not self.stages.entities.enabled:
+    def entities(self, part: Part | None) -> tuple[Entity, ...]:
+        if part is None:
             return ()
-        results = _column(answers, StageName.ENTITIES, EntitiesResult)
-        min_score = self.stages.entities.min_score
-        return entities.merge_entities(reading.windows, results, min_score=min_score)
+        results = _column(part.answers, StageName.ENTITIES, EntitiesResult)
+        thresholds = part.info.thresholds.get(StageName.ENTITIES, {})
+        minimum = self.stages.entities.min_score
+        return entities.merge_entities(part.windows, results, thresholds=thresholds, min_score=minimum)
 
-    def relations(
-        self, found: Sequence[Entity], windows: Sequence[Window], answers: Sequence[WindowAnswer]
-    ) -> tuple[Relation, ...]:
-        if not self.stages.relations.enabled:
+    def relations(self, found: Sequence[Entity], part: Part | None) -> tuple[Relation, ...]:
+        if part is None:
             return ()
+        results = _column(part.answers, StageName.RELATIONS, RelationsResult)
+        if self.lanes[StageName.RELATIONS] != self.lanes[StageName.ENTITIES]:
+            results = with_types_of(found, part.windows, results)
         return relations.merge_relations(
             found,
-            windows,
-            _column(answers, StageName.RELATIONS, RelationsResult),
-            thresholds=self.info.thresholds.get(StageName.RELATIONS, {}),
+            part.windows,
+            results,
+            thresholds=part.info.thresholds.get(StageName.RELATIONS, {}),
             min_score=self.stages.relations.min_score,
         )
 
-    def classification(self, answers: Sequence[WindowAnswer]) -> Classification | None:
-        wanted = self.stages.classification
-        if not (wanted.enabled and answers):
+    def classification(self, part: Part | None) -> Classification | None:
+        if part is None or not part.answers:
             return None
+        thresholds, wanted = part.info.thresholds.get(StageName.CLASSIFICATION, {}), self.stages.classification
         return classification.merge_classification(
-            tuple(wanted.labels),
-            _column(answers, StageName.CLASSIFICATION, ClassificationResult),
-            temperature=self.info.thresholds[StageName.CLASSIFICATION]["temperature"],
+            part.info.labels[StageName.CLASSIFICATION],
+            _column(part.answers, StageName.CLASSIFICATION, ClassificationResult),
+            temperature=thresholds.get("temperature", 1.0),
             min_score=wanted.min_score,
             multi_label=wanted.multi_label,
+            refusal=classification.Refusal.of(thresholds),
+            independent=part.info.independent_labels,
         )
 
-    def summary(self, reading: Reading, answers: Sequence[WindowAnswer]) -> Summary | None:
-        wanted = self.stages.summary
-        if not (wanted.enabled and answers) or self.too_short(reading):
-            return None
-        results = _column(answers, StageName.SUMMARY, SummaryResult)
-        text, limit = reading.document.text, wanted.max_sentences
-        return summary.merge_summary(text, reading.windows, results, max_sentences=limit)
+    def brief(self, text: str, part: Part | None) -> Brief:
+        return brief_of(text, part.windows, part.answers, self.stages.summary) if part else Brief()
 
-    def too_short(self, reading: Reading) -> bool:
-        sentences = sum(len(window.sentences) for window in reading.windows)
-        return sentences < self.stages.summary.min_sentences_in_document
-
-    def warnings(self, reading: Reading, brief: Summary | None) -> list[RecordWarning]:
-        unknown = reading.document.unknown_fields
+    def warnings(self, reading: Reading, parts: Mapping[StageName, Part]) -> list[RecordWarning]:
+        unknown, code = reading.document.unknown_fields, reading.language.code
         found: list[RecordWarning] = []
         if unknown:
             found.append(
                 RecordWarning(code="unknown_fields", detail=f"{unknown} fields of the input are not in its schema")
             )
-        if not reading.readable:
-            code, read = reading.language.code, ", ".join(sorted(self.info.languages))
-            detail = f"the model reads {read}; the text is in {code}"
-            found += [
-                RecordWarning(code="language_not_supported", detail=detail, stage=stage)
-                for stage in self.stages.enabled()
-            ]
-        elif not reading.windows:
-            found.append(RecordWarning(code="no_tokens", detail="the model's vocabulary knows nothing in this text"))
-        elif self.stages.summary.enabled and brief is None:
-            few = self.too_short(reading)
-            least = self.stages.summary.min_sentences_in_document
-            detail = f"fewer than {least} sentences" if few else "no sentence of a length that can be quoted"
-            found.append(RecordWarning(code="no_summary", detail=detail, stage=StageName.SUMMARY))
+        for stage, part in parts.items():
+            if not part.cut.readable:
+                detail = f"the model reads {', '.join(sorted(part.info.languages))}; the text is in {code}"
+                found.append(RecordWarning(code="language_not_supported", detail=detail, stage=stage))
+        blind = [stage for stage, part in parts.items() if part.cut.readable and not part.windows]
+        whole = [None] if len(blind) == len(parts) and blind else blind  # no need to say it four times
+        detail = "the model's vocabulary knows nothing in this text"
+        found += [RecordWarning(code="no_tokens", detail=detail, stage=stage) for stage in whole]
         return found
 
 
-def coverage(reading: Reading) -> Coverage:
+def with_types_of(
+    published: Sequence[Entity], windows: Sequence[Window], results: Sequence[RelationsResult]
+) -> list[RelationsResult]:
+    """The results of another model, its entities under the types of the published ones with the same span.
+
+    Two models need not use the same names for types, so the span alone tells that an end is a published entity. A
+    relation that has an end elsewhere is left out later, as one whose end lost to an overlapping entity is.
+    """
+    types = {(entity.start, entity.end): entity.type for entity in published}
+    return [
+        replace(
+            result,
+            entities=tuple(
+                replace(e, type=types.get((window.start + e.start, window.start + e.end), e.type))
+                for e in result.entities
+            ),
+        )
+        for window, result in zip(windows, results, strict=True)
+    ]
+
+
+def coverage(text: str, windows: Sequence[Window]) -> Coverage:
     """White space between windows counts as seen: there is nothing in it to see."""
-    text, seen, end = reading.document.text, 0, 0
-    for window in reading.windows:
+    seen, end = 0, 0
+    for window in windows:
         gap = text[end : window.start]
         seen += window.end - max(window.start, end) + (len(gap) if not gap.strip() else 0)
         end = window.end
-    if reading.windows and not text[end:].strip():
+    if windows and not text[end:].strip():
         seen += len(text) - end
-    return Coverage(segments=len(reading.windows), characters_seen=seen, characters=len(text))
+    return Coverage(segments=len(windows), characters_seen=seen, characters=len(text))
 
 
 def _column(answers: Sequence[WindowAnswer], stage: StageName, kind: type[ResultT]) -> list[ResultT]:

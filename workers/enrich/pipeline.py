@@ -2,19 +2,24 @@
 
     validate -> segment -> answer (cache, then batch and model) -> assemble
 
+Stages may name different models. Each model is a lane: it cuts the texts its own way and answers for its stages; the
+lanes are asked side by side, and documents are put together when all have answered.
+
 Read this file first. It knows interfaces only: no Kafka, no Redis, no torch. A bad record leaves it as a value, one
 outcome per record; a broken dependency leaves it as an exception.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from schemas import Document, FailedStep
 from workers.batching.answers import ModelFailed
 from workers.enrich.answers import Answers, Share
 from workers.enrich.assemble import Assembler
+from workers.enrich.condense import Condenser
+from workers.enrich.lanes import ask_all
 from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceipt, Tombstone
 from workers.enrich.reading import Accepted, Reader, Reading
 from workers.enrich.validate import validate
@@ -29,8 +34,9 @@ class Pipeline:
 
     limits: LimitSettings
     reader: Reader
-    answers: Answers
+    answers: Mapping[str, Answers]  # by lane
     assembler: Assembler
+    condensers: Mapping[str, Condenser] = field(default_factory=dict)  # of lanes that write summaries, and only those
 
     def enrich(self, records: Sequence[IncomingRecord]) -> list[Outcome]:
         """One outcome per record, in order. Raises ModelError only if the device itself is lost."""
@@ -40,12 +46,15 @@ class Pipeline:
         with watch.step("segment"):
             read = self.reader.read(checked)  # the accepted ones become readings
         readings = [item for item in read if isinstance(item, Reading)]
-        answered = self.answers.answer([window for reading in readings for window in reading.windows])
-        for step, seconds in answered.seconds.items():
-            watch.add(step, seconds)
+        answered = self.ask(readings, watch)
         with watch.step("assemble"):
-            shares = iter(answered.split([len(reading.windows) for reading in readings]))
-            outcomes = [self.outcome(item, next(shares)) if isinstance(item, Reading) else item for item in read]
+            shares = {lane: iter(found) for lane, found in answered.items()}
+            outcomes = [
+                self.outcome(item, {lane: next(left) for lane, left in shares.items()})
+                if isinstance(item, Reading)
+                else item
+                for item in read
+            ]
         return [_stamped(outcome, watch) for outcome in outcomes]
 
     def check(self, record: IncomingRecord) -> Accepted | Failed | Tombstone:
@@ -54,23 +63,51 @@ class Pipeline:
             return Accepted(record, verdict)
         return Failed(record, verdict) if isinstance(verdict, Failure) else verdict
 
-    def outcome(self, reading: Reading, share: Share) -> Enriched | Failed:
+    def ask(self, readings: Sequence[Reading], watch: StepTimes) -> dict[str, list[Share]]:
+        """What every lane says about every document. A long text is summarized in several passes."""
+        answered = ask_all(
+            self.answers, {lane: [w for r in readings for w in r.cuts[lane].windows] for lane in self.answers}
+        )
+        for found in answered.values():
+            for step, seconds in found.seconds.items():
+                watch.add(step, seconds)
+        shares = {
+            lane: found.split([len(reading.cuts[lane].windows) for reading in readings])
+            for lane, found in answered.items()
+        }
+        sizes = [len(reading.document.text) for reading in readings]
+        for lane, condenser in self.condensers.items():
+            shares[lane] = condenser.condense(shares[lane], sizes, watch)
+        return shares
+
+    def outcome(self, reading: Reading, shares: Mapping[str, Share]) -> Enriched | Failed:
         """The record of one document, or why there is none."""
-        failed = [answer for answer in share.answers if isinstance(answer, ModelFailed)]
-        if failed:
-            first = failed[0]
-            detail = f"{len(failed)} of {len(share.answers)} windows failed: {first.detail}"
-            failure = Failure(FailedStep.MODEL, first.code, detail, reading.document.id, first.attempts)
-            return Failed(reading.record, failure)
-        answers = [answer for answer in share.answers if not isinstance(answer, ModelFailed)]
+        for lane, share in shares.items():
+            failed = [answer for answer in share.answers if isinstance(answer, ModelFailed)]
+            if failed:
+                return Failed(reading.record, self.blame(lane, failed, len(share.answers), reading.document.id))
+        answers = {
+            lane: [answer for answer in share.answers if not isinstance(answer, ModelFailed)]
+            for lane, share in shares.items()
+        }
         try:
             document = self.assembler.assemble(reading, answers)
         except Exception as error:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
             document = Failure(FailedStep.ASSEMBLE, "internal_error", type(error).__name__, reading.document.id)
         if isinstance(document, Failure):
             return Failed(reading.record, document)
-        count = len(share.answers)
-        return Enriched(reading.record, document, RunReceipt(count, cache_hits=share.cache_hits, cache_lookups=count))
+        count = sum(share.lookups for share in shares.values())
+        hits = sum(share.cache_hits for share in shares.values())
+        return Enriched(reading.record, document, RunReceipt(count, cache_hits=hits, cache_lookups=count))
+
+    def blame(self, lane: str, failed: Sequence[ModelFailed], windows: int, document_id: str) -> Failure:
+        """Says which stages went without an answer, where others have one."""
+        first = failed[0]
+        detail = f"{len(failed)} of {windows} windows failed: {first.detail}"
+        if len(self.answers) > 1:
+            stages = ", ".join(stage.value for stage, own in self.assembler.lanes.items() if own.name == lane)
+            detail = f"{stages} of model {lane}: {detail}"
+        return Failure(FailedStep.MODEL, first.code, detail, document_id, first.attempts)
 
 
 def _stamped(outcome: Outcome, watch: StepTimes) -> Outcome:

@@ -1,9 +1,12 @@
-"""How a document is read: in which language, and in which windows. The texts of an epoch are tokenized in one call."""
+"""How a document is read: in which language, and by each model in windows of its own.
+
+The texts of an epoch are tokenized in one call per model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from schemas import Document, FailedStep, Language
@@ -25,14 +28,23 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """A document as one model reads it."""
+
+    windows: tuple[Window, ...] = ()  # none if the model does not read the language, or the text has no token
+    readable: bool = True  # whether the model reads the language
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """A valid document, the language it is in, and the windows it is read in."""
+    """A valid document, the language it is in, and what each model reads of it."""
 
     record: IncomingRecord
     document: Document
     language: Language
-    windows: tuple[Window, ...]  # none if the model does not read the language, or the text has no token
-    readable: bool  # whether the model reads the language
+    detected: Detected
+    sentences: tuple[tuple[int, int], ...]
+    cuts: Mapping[str, Cut]  # by lane
 
 
 class Tokenizer(Protocol):
@@ -40,46 +52,70 @@ class Tokenizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """Makes readings of accepted records."""
+class Cutter:
+    """How one model wants its texts."""
 
     tokenizer: Tokenizer
     languages: frozenset[str]  # what the model reads; empty if it reads anything
     window: WindowSettings
 
-    def read(self, items: Sequence[Accepted | Failed | Tombstone]) -> list[Reading | Failed | Tombstone]:
-        """Every accepted record becomes a reading, or fails alone; the others are passed on. Order is kept."""
-        begun = [self.begin(item) if isinstance(item, Accepted) else item for item in items]
-        to_cut = [item for item in begun if isinstance(item, Reading) and item.readable]
-        tokens = iter(self.tokenizer.tokenize([item.document.text for item in to_cut]))
-        return [self.cut(item, next(tokens)) if isinstance(item, Reading) and item.readable else item for item in begun]
+    def cut_all(self, readings: Sequence[Reading]) -> list[Cut | Failure]:
+        """One entry per reading; one that cannot be cut fails alone."""
+        readable = [readable_by(self.languages, reading.detected) for reading in readings]
+        to_cut = [reading.document.text for reading, ok in zip(readings, readable, strict=True) if ok]
+        tokens = iter(self.tokenizer.tokenize(to_cut))
+        return [
+            self.cut(reading, next(tokens)) if ok else Cut(readable=False)
+            for reading, ok in zip(readings, readable, strict=True)
+        ]
 
-    def begin(self, item: Accepted) -> Reading | Failed:
-        """The language; the windows are still to come."""
-        given = item.document.language if item.document.language != UNDETERMINED else None
-        try:
-            detected = Detected(given, 1.0) if given else detect_language(item.document.text)
-            language = Language(code=detected.code, score=min(detected.score, 1.0), given=given is not None)
-            readable = readable_by(self.languages, detected)
-        except Exception as error:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
-            return _failed(item, error)
-        return Reading(item.record, item.document, language, windows=(), readable=readable)
-
-    def cut(self, reading: Reading, tokens: TextTokens) -> Reading | Failed:
-        text, window = reading.document.text, self.window
+    def cut(self, reading: Reading, tokens: TextTokens) -> Cut | Failure:
+        window = self.window
         try:
             windows = cut_windows(
-                text,
+                reading.document.text,
                 tokens,
-                split_sentences(text),
+                reading.sentences,
                 max_tokens=window.max_tokens,
                 overlap_tokens=window.overlap_tokens,
             )
         except Exception as error:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
-            return _failed(reading, error)
-        return Reading(reading.record, reading.document, reading.language, tuple(windows), reading.readable)
+            return _failure(reading.document, error)
+        return Cut(tuple(windows))
 
 
-def _failed(item: Accepted | Reading, error: Exception) -> Failed:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Makes readings of accepted records."""
+
+    cutters: Mapping[str, Cutter]  # by lane
+
+    def read(self, items: Sequence[Accepted | Failed | Tombstone]) -> list[Reading | Failed | Tombstone]:
+        """Every accepted record becomes a reading, or fails alone; the others are passed on. Order is kept."""
+        read = [self.begin(item) if isinstance(item, Accepted) else item for item in items]
+        for lane, cutter in self.cutters.items():
+            cuts = iter(cutter.cut_all([item for item in read if isinstance(item, Reading)]))
+            read = [_joined(item, lane, next(cuts)) if isinstance(item, Reading) else item for item in read]
+        return read
+
+    def begin(self, item: Accepted) -> Reading | Failed:
+        """The language and the sentences; the cuts are still to come."""
+        given = item.document.language if item.document.language != UNDETERMINED else None
+        try:
+            detected = Detected(given, 1.0) if given else detect_language(item.document.text)
+            language = Language(code=detected.code, score=min(detected.score, 1.0), given=given is not None)
+            sentences = tuple(split_sentences(item.document.text))
+        except Exception as error:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
+            return Failed(item.record, _failure(item.document, error))
+        return Reading(item.record, item.document, language, detected, sentences, cuts={})
+
+
+def _joined(reading: Reading, lane: str, cut: Cut | Failure) -> Reading | Failed:
+    if isinstance(cut, Failure):
+        return Failed(reading.record, cut)
+    return replace(reading, cuts={**reading.cuts, lane: cut})
+
+
+def _failure(document: Document, error: Exception) -> Failure:
     """The type of the error alone: its message may quote the document."""
-    return Failed(item.record, Failure(FailedStep.SEGMENT, "internal_error", type(error).__name__, item.document.id))
+    return Failure(FailedStep.SEGMENT, "internal_error", type(error).__name__, document.id)

@@ -30,7 +30,7 @@ _LIMITS = """\
 * Relations were learned from Wikipedia articles and biographies, and are overconfident elsewhere. Seen when it was
   tried: in a headline on a new store the chief executive came out as the founder too, in a support mail "call me on
   Monday" as a date of death. Treat relations on other kinds of text as suggestions.
-* A company named alone at the start of a sentence may score below the default `min_score`.
+* A company named alone at the start of a sentence may score below its type's threshold.
 * Pronouns are not entities. Nested entities are flat: the longest or most common reading is given.
 * DATE and NUMBER were learned from Wikipedia articles alone. MISC is a mixed bag: works, events, products, awards.
 * Labels are zero-shot: cosine of the window with the label's description. A vague description gives vague labels.
@@ -92,7 +92,7 @@ def _scores(config: ModelConfig) -> list[str]:
         "## Scores",
         "",
         "In percent, printed by `workers/lifecycle/evaluate.py` at the end of the run that made this model, on splits",
-        "that were never trained on. Entities are strict: type and both ends, at the default `min_score`. Relations",
+        "that were never trained on. Entities are strict: type and both ends, at the thresholds below. Relations",
         "are facts of the whole document, of the types below; what only shows across windows counts as missed.",
         "",
         "| measure | score |",
@@ -105,7 +105,10 @@ def _types(config: ModelConfig) -> list[str]:
     return [
         "## What it says",
         "",
-        f"Entities: {', '.join(config.entity_types)}. Relations, with the thresholds chosen on held-out documents:",
+        "Entities, with the scores from which on they count, chosen on held-out texts:",
+        ", ".join(f"{name} {config.entity_thresholds.get(name, 0.5)}" for name in config.entity_types) + ".",
+        f"Scores are calibrated there too: logits of tags / {config.entity_temperature}, of relations /",
+        f"{config.relation_temperature}. Relations, with their thresholds:",
         "",
         "| relation | from | to | threshold |",
         "|---|---|---|---|",

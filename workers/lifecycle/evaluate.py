@@ -1,84 +1,144 @@
-"""Every score that the model card states: measured on splits never trained on, through the product's own path."""
+"""`enrich evaluate`: a model and labelled files in, a report out. Read first: what is scored how, by name.
+
+Everything a model says is taken as the product gives it: same windows, thresholds and merging.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from schemas.base import StageName
-from workers.lifecycle.answers import answer, whole
-from workers.lifecycle.data import Labelled, read_oracle, read_related, read_tagged, read_topics
-from workers.lifecycle.examples import excerpt_of
-from workers.lifecycle.labels import scheme_of
-from workers.lifecycle.labelspace import LabelSpace, Scheme
-from workers.lifecycle.relations import found_entities, given_entities
-from workers.lifecycle.salience import read, top_one_hits
-from workers.lifecycle.score import Counts, compare
-from workers.lifecycle.topics import zero_shot_accuracy
-from workers.models.folder import open_model
-from workers.models.shared import SharedEncoderModel
-from workers.settings import DEFAULT_LABELS, EntitySettings, ModelSettings
-from workers.stages.results import EntitiesResult
+import torch
 
-BBC_NAMES = {
-    "business": "business",
-    "politics": "politics",
-    "sport": "sport",
-    "tech": "technology",
-    "entertainment": "entertainment",
-}
+from workers.errors import ConfigurationError
+from workers.lifecycle.bootstrap import Bootstrap
+from workers.lifecycle.extraction import score_extraction
+from workers.lifecycle.figures import Meter
+from workers.lifecycle.formats import DataFile, ExtractionSet, LabelSet, read_file
+from workers.lifecycle.labelling import score_labels
+from workers.lifecycle.product import Product, open_product
+from workers.lifecycle.report import Report, SetReport, Speed
+from workers.lifecycle.speed import measure_speed
+from workers.lifecycle.suite import SetTask, standard_suite
+from workers.lifecycle.summaries import score_summaries
+from workers.settings import ModelSettings, Settings
+
+PACKAGES = ("enrich-workers", "torch", "tokenizers", "numpy", "rouge-score")
 
 
-def entity_counts(model: SharedEncoderModel, texts: list[Labelled], scheme: Scheme, types: frozenset[str]) -> Counts:
-    """Strict: type and both ends must be right, of entities with the product's default score or better."""
-    excerpts = [excerpt_of(text, 0, len(text.tokens)) for text in texts]
-    answers = answer(model, whole(model, [excerpt.text for excerpt in excerpts]))
-    total = Counts()
-    least = EntitySettings().min_score
-    for excerpt, found in zip(excerpts, answers, strict=True):
-        result = found[StageName.ENTITIES]
-        assert isinstance(result, EntitiesResult)
-        wanted = [(a, b, scheme.tags.types.get(mention.type)) for a, b, mention, _ in excerpt.places]
-        total += compare(
-            [(e.start, e.end, e.type) for e in result.entities if e.type in types and e.score >= least],
-            [place for place in wanted if place[2] in types],
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is measured beside the figures, and how much of each file is read."""
+
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    limit: int | None = None  # records of a file
+    speed: bool = False
+
+
+def evaluate_model(
+    name: str,
+    tasks: Sequence[SetTask],
+    settings: Settings,
+    options: Options | None = None,
+    *,
+    report: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Scores of one model on all files. `report` gets the name of each file as it is begun.
+
+    Raises ConfigurationError for a model or a file that cannot be read, and for a file that the model cannot be
+    scored on; of several files it is enough that one can be, the others have no figures.
+    """
+    options = options or Options()
+    started_s = time.monotonic()
+    if settings.model.threads:
+        torch.set_num_threads(settings.model.threads)
+    product = open_product(name, settings)
+    files = [(task, read_file(task.path, options.limit)) for task in tasks]  # all, before the first long pass
+    sets = []
+    for task, file in files:
+        report(file.name)
+        sets.append(_score_set(product, task, file, options))
+    info = product.model().info
+    if not any(one.figures for one in sets):
+        unknown = ", ".join(name for one in sets for name in one.not_scored) or "there are none"
+        raise ConfigurationError(
+            f"no name in the data ({unknown}) is one of model {info.name}: say with --map what is meant"
         )
-    return total
+    return Report(
+        model=info.name,
+        revision=info.revision,
+        precision=info.precision,
+        versions={"python": platform.python_version(), **_versions()},
+        draws=options.bootstrap.draws,
+        seed=options.bootstrap.seed,
+        seconds=round(time.monotonic() - started_s, 1),
+        sets=tuple(sets),
+        speed=_speed(product, [file for _, file in files], report) if options.speed else None,
+    )
+
+
+def _score_set(product: Product, task: SetTask, file: DataFile, options: Options) -> SetReport:
+    started_s = time.monotonic()
+    content, unknown = file.content, tuple[str, ...]()
+    meter = Meter(file.items, options.bootstrap)
+    if isinstance(content, ExtractionSet):
+        scored = score_extraction(product, content, task.names, meter)
+        figures, unknown = scored.figures, scored.unknown
+    elif isinstance(content, LabelSet):
+        outside = _outside(task, options.limit)
+        meter = Meter(file.items + len(outside.topics), options.bootstrap)
+        labelled = score_labels(product, content.topics, outside.topics, task.labels, task.names, meter)
+        figures, unknown = labelled.figures, labelled.unknown
+    else:
+        figures = score_summaries(product, content.documents, task.sentences, meter)
+    return SetReport(
+        name=file.name,
+        sha256=file.sha256,
+        items=file.items,
+        seconds=round(time.monotonic() - started_s, 1),
+        not_scored=unknown,
+        figures=tuple(figures),
+    )
+
+
+def _outside(task: SetTask, limit: int | None) -> LabelSet:
+    if task.outside is None:
+        return LabelSet(())
+    content = read_file(task.outside, limit).content
+    if not isinstance(content, LabelSet):
+        raise ConfigurationError(f"{task.outside} holds no labelled texts: --out-of-scope wants text and label")
+    return content
+
+
+def _speed(product: Product, files: Sequence[DataFile], report: Callable[[str], None]) -> Speed:
+    report("speed")
+    return measure_speed(product, [text for file in files for text in texts_of(file)])
+
+
+def texts_of(file: DataFile) -> list[str]:
+    content = file.content
+    if isinstance(content, ExtractionSet):
+        return [" ".join(text.tokens) for text in content.texts]
+    return [one.text for one in (content.topics if isinstance(content, LabelSet) else content.documents)]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # only rouge-score is optional
+    return found
 
 
 def evaluate(folder: Path, data: Path, *, report: Callable[[str], None] = print) -> dict[str, float]:
-    """Scores in percent by name. `folder` is a model folder, `data` the folder of the data sets."""
-    settings = ModelSettings(name=str(folder))
-    loaded = open_model(settings)
-    labels = LabelSpace.of(loaded.config)
-    model = SharedEncoderModel(loaded, labels=DEFAULT_LABELS, settings=settings)
-    scores: dict[str, float] = {}
-
-    def state(name: str, value: float) -> None:
-        scores[name] = round(100 * value, 1)
-        report(f"{name}: {scores[name]}")
-
-    plo = frozenset({"PER", "ORG", "LOC"})
-    for source in ("uner_ewt", "wikigold"):
-        counts = entity_counts(model, read_tagged(data / f"ner/{source}.test.jsonl"), scheme_of(source, labels), plo)
-        state(f"entities {source}.test F1 PER/ORG/LOC", counts.f1)
-        state(f"entities {source}.test precision", counts.precision)
-        state(f"entities {source}.test recall", counts.recall)
-    documents = read_related(data / "relations/redocred.test.jsonl")
-    scheme = scheme_of("redocred", labels)
-    mentions, facts = found_entities(model, documents, scheme, labels, min_score=EntitySettings().min_score)
-    state("entities redocred.test F1, all six types", mentions.f1)
-    state("relations redocred.test F1, found entities", facts.f1)
-    state("relations redocred.test precision, found entities", facts.precision)
-    given = given_entities(open_model(settings), documents, scheme)
-    state("relations redocred.test F1, given entities", given.f1)
-    state("relations redocred.test precision, given entities", given.precision)
-    state("relations redocred.test recall, given entities", given.recall)
-    topics = read_topics(data / "classification/bbc.test.jsonl")
-    state(
-        "labels bbc.test accuracy, zero-shot, five of the default labels", zero_shot_accuracy(model, topics, BBC_NAMES)
-    )
-    loaded = open_model(settings)
-    sentences = read(loaded, read_oracle(data / "summarization/scitldr_a.test.jsonl"))
-    state("salience scitldr_a.test best sentence is the oracle's", top_one_hits(loaded.heads.salience, sentences))
-    return scores
+    """What the model card states: F1, accuracy and ROUGE on the standard sets that `data` has, in points by name."""
+    settings = Settings(model=ModelSettings(name=str(folder)))
+    found = evaluate_model(str(folder), standard_suite(data), settings, report=report)
+    stated = ((one.name, figure) for one in found.sets for figure in one.figures if figure.gated)
+    return {f"{name} {figure.name}": round(figure.value, 1) for name, figure in stated}

@@ -48,7 +48,7 @@ def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: Train
             model,
             trunk,
             windows,
-            epochs=recipe.restore_epochs,
+            tokens=recipe.restore_tokens,
             batch_tokens=recipe.batch_tokens,
             rate=recipe.restore_rate,
             seed=recipe.seed,

@@ -99,7 +99,7 @@ def losses(
 
 
 def rate_share(step: int, steps: int, *, warm_up: float) -> float:
-    """Part of the full learning rate at a step: it rises over `warm_up` of the steps, then falls to zero, both straight."""
+    """Part of the full learning rate at a step: it rises over `warm_up` of the steps, then falls to zero."""
     warm = max(1, int(steps * warm_up))
     return min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
 

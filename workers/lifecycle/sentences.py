@@ -29,7 +29,7 @@ def restore_sentences(
     trunk: BranchedEncoder,
     windows: Sequence[PreparedWindow],
     *,
-    epochs: int,
+    tokens: int,
     batch_tokens: int,
     rate: float,
     seed: int,
@@ -41,10 +41,9 @@ def restore_sentences(
     encoder.requires_grad_(False)
     encoder.plain.requires_grad_(True)
     rng = random.Random(seed)  # noqa: S311
-    per_epoch = len(by_area(windows, batch_tokens, random.Random(0)))  # noqa: S311
-    steps = epochs * per_epoch
+    steps = -(-tokens // batch_tokens)
     optimizer = AdamW(encoder.plain.parameters(), lr=rate, weight_decay=0.0, fused=True)
-    for step, batch in enumerate(_batches(windows, epochs, batch_tokens, rng), start=1):
+    for step, batch in zip(range(1, steps + 1), _batches(windows, batch_tokens, rng), strict=False):
         loss = _distance(encoder, trunk, batch, dtype=dtype)
         torch.autograd.backward(loss)
         optimizer.param_groups[0]["lr"] = rate * rate_share(step - 1, steps, warm_up=0.05)
@@ -67,10 +66,8 @@ def text_windows(model: LoadedModel, texts: Sequence[str], *, max_tokens: int) -
     return made
 
 
-def _batches(
-    windows: Sequence[PreparedWindow], epochs: int, batch_tokens: int, rng: random.Random
-) -> Iterator[Collated]:
-    for _ in range(epochs):
+def _batches(windows: Sequence[PreparedWindow], batch_tokens: int, rng: random.Random) -> Iterator[Collated]:
+    while True:
         for numbers in by_area(windows, batch_tokens, rng):
             yield collate([windows[number] for number in numbers])
 

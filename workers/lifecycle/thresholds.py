@@ -12,7 +12,9 @@ from workers.lifecycle.score import best_threshold
 from workers.models.shared import SharedEncoderModel
 from workers.stages.results import EntitiesResult
 
-LOWEST, HIGHEST = 0.3, 0.7  # bounds of a threshold: chosen on few examples it may lie anywhere
+# Bounds: chosen on few examples a threshold may lie anywhere. With calibrated scores the best one for F1 is half of the
+# best F1 (Lipton et al. 2014, Optimal Thresholding of Classifiers to Maximize F1 Measure), so never above one half.
+LOWEST, HIGHEST = 0.3, 0.5
 FEWEST = 50  # labelled entities from which on a type has a threshold of its own
 DEFAULT = 0.5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from schemas.base import StageName
 from workers.stages.results import WindowAnswer
@@ -21,6 +21,25 @@ class ModelInfo:
     languages: frozenset[str]  # ISO 639 codes it was made for; empty if it does not care
     labels: dict[StageName, tuple[str, ...]] = field(default_factory=dict)  # types or labels it can give, per stage
     thresholds: dict[StageName, dict[str, float]] = field(default_factory=dict)
+    independent_labels: bool = False  # whether several labels may be true at once: a sigmoid each, not one softmax
+    device: str | None = "cpu"  # where forward passes run, one at a time; None: elsewhere, beside all others
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A model's word that it has no answer for this window, and that asking again would not help: a dead letter."""
+
+    code: str
+    detail: str  # quotes no text
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A model that holds something besides memory."""
+
+    def close(self) -> None:
+        """Any thread, more than once. A forward pass under way ends soon; there is no other after it."""
+        ...
 
 
 class Prepared(Protocol):
@@ -62,9 +81,9 @@ class WindowModel(Protocol[PreparedT, RawT]):
         ...
 
     def forward(self, batch: Sequence[PreparedT]) -> RawT:
-        """Device thread only. All items have the same `area`. Raises OutOfMemory or ModelError."""
+        """Device thread only. All items have the same `area`. Raises OutOfMemory, ModelError or DependencyError."""
         ...
 
-    def decode(self, raw: RawT, batch: Sequence[PreparedT]) -> list[WindowAnswer]:
+    def decode(self, raw: RawT, batch: Sequence[PreparedT]) -> Sequence[WindowAnswer | Unanswered]:
         """CPU, any thread. One answer per item, in order, with an entry for each of `stages`."""
         ...

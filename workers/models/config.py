@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from schemas.base import StageName
 from workers.errors import ConfigurationError
 from workers.settings import FrozenSettings
+from workers.stages.results import RefusalRule
 
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.safetensors"
@@ -36,6 +38,14 @@ class EncoderShape(FrozenSettings):
     norm_epsilon: PositiveFloat = 1e-12
     case_at: Literal["input", "branch"] = "branch"  # where the encoder is told how words are written
     trained: tuple[EncoderPart, ...] = ("case", "tuned")  # stored with the heads; the rest is the trunk's
+    plain_layers: PositiveInt | None = None  # of a branch whose uppermost layers were dropped
+    tuned_layers: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def branches_are_of_the_trunk(self) -> Self:
+        if max(self.plain_layers or 0, self.tuned_layers or 0) > max(0, self.layers - self.shared_layers):
+            raise ValueError(f"a branch has more than the {self.layers - self.shared_layers} upper layers of the trunk")
+        return self
 
 
 class HeadShape(FrozenSettings):
@@ -44,6 +54,15 @@ class HeadShape(FrozenSettings):
     relation_width: PositiveInt = 128
     salience_width: PositiveInt = 64
     neighbours: PositiveInt = 12  # an entity is paired with this many before and after it; bounds the pairs of a window
+
+
+class ClassifierShape(FrozenSettings):
+    """Trained labels, and how sure a model must be to give one; for the rules see `stages.classification.sureness`."""
+
+    labels: tuple[str, ...] = Field(min_length=2)
+    descriptions: dict[str, str] = Field(default_factory=dict)  # by label
+    refuse_by: RefusalRule = "probability"
+    refuse_below: float = 0.0  # no label is given to a text that is less sure; chosen on dev
 
 
 class TrainingRecord(FrozenSettings):
@@ -61,6 +80,8 @@ class ModelConfig(FrozenSettings):
 
     format: Literal[1] = 1
     name: str
+    variant_of: str | None = None  # revision of the model that `enrich optimize` made it from: served behind a gate
+    precision: Literal["int8"] | None = None  # what a variant was made for; else as the settings say
     languages: tuple[str, ...] = ("en",)
     trunk_sha256: str
     tokenizer_sha256: str
@@ -68,17 +89,23 @@ class ModelConfig(FrozenSettings):
     stages: tuple[StageName, ...] = tuple(StageName)  # what it was trained to answer
     encoder: EncoderShape = EncoderShape()
     heads: HeadShape = HeadShape()
-    entity_types: tuple[str, ...] = Field(min_length=1)
-    relation_types: tuple[RelationType, ...]
+    entity_types: tuple[str, ...] = ()
+    relation_types: tuple[RelationType, ...] = ()
+    classifier: ClassifierShape | None = None  # None: any labels, told by their descriptions
     entity_thresholds: dict[str, float] = Field(
         default_factory=dict
     )  # score from which on a type counts, chosen on dev
     entity_temperature: PositiveFloat = 1.0  # logits are divided by it: fitted on dev, so that scores are probabilities
     relation_temperature: PositiveFloat = 1.0
-    temperature: PositiveFloat = 0.05  # softmax(cosine / temperature) are the labels' probabilities
+    temperature: PositiveFloat = 0.05  # softmax(score / temperature) are probabilities; of cosines or trained logits
     label_text: str = "{description}"  # what of a label is embedded; {name} and {description} are filled in
     training: TrainingRecord | None = None
     scores: dict[str, float] = Field(default_factory=dict)  # measured on splits that were never trained on
+
+
+def revision_of(config: ModelConfig) -> str:
+    """SHA-256 over the configuration, which holds the digests of heads, trunk and tokenizer."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
 
 
 def read_config(folder: Path) -> ModelConfig:

@@ -54,8 +54,8 @@ class BranchedEncoder(nn.Module):
             return nn.ModuleList(Layer(width, inner, shape.attention_heads, shape.norm_epsilon) for _ in range(count))
 
         self.lower = layers(shape.shared_layers)
-        self.plain = layers(shape.layers - shape.shared_layers)
-        self.tuned = layers(shape.layers - shape.shared_layers)
+        self.plain = layers(shape.plain_layers or shape.layers - shape.shared_layers)
+        self.tuned = layers(shape.tuned_layers or shape.layers - shape.shared_layers)
 
     def read_lower(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
         """ids and shapes (`WordShape`s) [B, T], mask [B, 1, 1, T] true where a token is -> hidden [B, T, width]."""
@@ -106,7 +106,7 @@ def build_encoder(trunk: Mapping[str, Tensor], shape: EncoderShape) -> BranchedE
         upper = number - shape.shared_layers
         for place in [f"lower.{number}."] if upper < 0 else [f"plain.{upper}.", f"tuned.{upper}."]:
             state |= {place + name: tensor.clone() for name, tensor in layer.items()}
-    encoder.load_state_dict(state)
+    encoder.load_state_dict({name: state[name] for name in encoder.state_dict()})  # not the layers that were dropped
     return encoder
 
 

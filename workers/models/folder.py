@@ -11,13 +11,22 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from schemas.base import StageName
 from workers.errors import ConfigurationError
-from workers.models.config import HEADS_FILE, ModelConfig, read_config, write_config
+from workers.models.config import HEADS_FILE, ModelConfig, read_config, revision_of, write_config
 from workers.models.encoder import BranchedEncoder, build_encoder
 from workers.models.heads import Heads
+from workers.models.served import check_gate
 from workers.models.store import TrunkFiles, find_model, find_trunk, read_checked
 from workers.models.tokenizer import SubwordTokenizer
 from workers.settings import ModelSettings
+
+_STAGE_OF_HEAD = {
+    "entities": StageName.ENTITIES,
+    "relations": StageName.RELATIONS,
+    "salience": StageName.SUMMARY,
+    "classifier": StageName.CLASSIFICATION,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +40,22 @@ class LoadedModel:
     revision: str
 
 
-def revision_of(config: ModelConfig) -> str:
-    """SHA-256 over the configuration, which holds the digests of heads, trunk and tokenizer."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
-
-
 def blank_model(config: ModelConfig, trunk: TrunkFiles) -> LoadedModel:
     """The trunk with untrained heads: where training starts."""
     encoder = build_encoder(_tensors(trunk.weights, "the trunk"), config.encoder)
-    heads = Heads(encoder.width, config.heads, config.entity_types, config.relation_types)
+    heads = Heads(encoder.width, config.heads, config.entity_types, config.relation_types, config.classifier)
     return LoadedModel(config, SubwordTokenizer(trunk.tokenizer), encoder, heads, revision_of(config))
 
 
-def open_model(settings: ModelSettings) -> LoadedModel:
-    """Raises ConfigurationError, one line, for a file that is missing, damaged or another than expected."""
+def open_model(settings: ModelSettings, *, serving: bool = False) -> LoadedModel:
+    """Raises ConfigurationError, one line, for a file that is missing, damaged or another than expected.
+
+    `serving`: for more than to look at it; then a variant must have passed the gate.
+    """
     folder = find_model(settings.name)
     config = read_config(folder)
+    if serving:
+        check_gate(folder, config)
     trunk = find_trunk(settings.trunk, weights_sha256=config.trunk_sha256, tokenizer_sha256=config.tokenizer_sha256)
     stored = _tensors(read_checked(folder / HEADS_FILE, config.heads_sha256), str(folder / HEADS_FILE))
     model = blank_model(config, trunk)
@@ -76,6 +85,9 @@ def save_model(folder: Path, model: LoadedModel, config: ModelConfig) -> ModelCo
 
 def _is_trained(name: str, config: ModelConfig) -> bool:
     """Whether a tensor is in the model's own file; the rest of the encoder is the trunk, which is not stored again."""
+    unused = tuple(f"heads.{head}." for head, stage in _STAGE_OF_HEAD.items() if stage not in config.stages)
+    if name.startswith(unused):
+        return False
     return name.startswith(("heads.", *(f"encoder.{part}." for part in config.encoder.trained)))
 
 

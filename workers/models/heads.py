@@ -6,13 +6,15 @@ of 8 or more. So rows are padded to a multiple of 64, and sums over tokens are d
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workers.models.config import HeadShape, RelationType
+from workers.models.classifier import ClassifierHead
+from workers.models.config import ClassifierShape, HeadShape, RelationType
 from workers.models.pairs import GAP_CLASSES
 from workers.text.bio import tag_count
 
@@ -66,7 +68,8 @@ class RelationHead(nn.Module):
         self.tail_types = nn.Embedding(len(entity_types), size)
         self.gap_classes = nn.Embedding(GAP_CLASSES, size)
         self.mix = nn.Linear(2 * size, size)
-        self.out = nn.Linear(size, len(types))
+        with warnings.catch_warnings(action="ignore"):  # a model without relations has nothing to initialise here
+            self.out = nn.Linear(size, len(types))
         allowed = [
             [[head in relation.heads and tail in relation.tails for relation in types] for tail in entity_types]
             for head in entity_types
@@ -109,9 +112,15 @@ class Heads(nn.Module):
     """All trained heads of a model."""
 
     def __init__(
-        self, width: int, shape: HeadShape, entity_types: tuple[str, ...], relation_types: tuple[RelationType, ...]
+        self,
+        width: int,
+        shape: HeadShape,
+        entity_types: tuple[str, ...],
+        relation_types: tuple[RelationType, ...],
+        classifier: ClassifierShape | None = None,
     ) -> None:
         super().__init__()
+        self.classifier = None if classifier is None else ClassifierHead(width, len(classifier.labels))
         self.entities = nn.Linear(width, tag_count(len(entity_types)))
         self.relations = RelationHead(width, shape, entity_types, relation_types)
         self.salience = SalienceHead(width, shape)

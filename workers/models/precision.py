@@ -1,15 +1,18 @@
-"""Which device and which number format a model runs on, from what the hardware has."""
+"""Which device and which number format a model runs on, from what the hardware has and how fast it is."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import torch
 
 from workers.errors import ConfigurationError
+from workers.models.measured import DTYPES, FloatFormat, Verdict, verdict_for
 
-Precision = Literal["fp32", "bf16"]
-DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+__all__ = ["DTYPES", "Precision", "auto_precision", "choose_device", "choose_precision", "use_threads"]
+
+Precision = FloatFormat
 
 
 def choose_device(name: str) -> torch.device:
@@ -30,9 +33,23 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
-    """`auto` is bf16 where it has its own instructions: without them it is emulated, and slower than fp32."""
-    if asked != "auto":
-        return asked
+    """`auto` is what `auto_precision` finds."""
+    return auto_precision(device).format if asked == "auto" else asked
+
+
+@cache
+def auto_precision(device: torch.device) -> Verdict:
+    """bf16 where the device has instructions for it, else fp32; on a CPU only if the other is not clearly faster."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+        return Verdict(format="bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32")
+    return verdict_for("bf16" if _cpu_has_bf16() else "fp32")
+
+
+def _cpu_has_bf16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def use_threads(threads: int) -> None:
+    """Of one operation, for all models of the process; 0 leaves it to torch."""
+    if threads:
+        torch.set_num_threads(threads)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from workers.models.classifier import ClassifierHead
 from workers.models.heads import Heads, PairBatch, mean_between, pad_rows
 from workers.models.pairs import Mentions, Pairs, gaps, neighbouring
 from workers.models.prepared import Collated
@@ -104,6 +105,11 @@ def read_sentences(sums: Tensor, windows: Tensor, batch: Collated, heads: Heads)
 
 def quantise(vectors: Tensor) -> npt.NDArray[np.int8]:
     return torch.round(vectors * 127).to(torch.int8).cpu().numpy()
+
+
+def label_logits(windows: Tensor, head: ClassifierHead, columns: Tensor) -> Floats:
+    """Unit vectors [B, D] -> logits of the labels `columns`. [B, L]"""
+    return head(pad_rows(windows))[: len(windows), columns].cpu().numpy()  # type: ignore[no-any-return]
 
 
 def cosines(windows: Tensor, labels: Tensor) -> Floats:

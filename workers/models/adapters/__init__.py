@@ -1,0 +1,1 @@
+"""Models of other makers behind the interface of ours: one file a family."""
