@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from tests.cli.test_commands import enrich
 from tests.fakes.model_server import COMMIT, REPOSITORY, ModelServer, checkpoint, hub_files, serving
 from tests.fakes.tiny_model import tiny_config, write_tiny
+from workers.cli.main import main
 from workers.models.config import read_config, write_config
+from workers.models.store import use_store
+from workers.settings import StoreSettings
 
 
 def write(folder: Path, files: dict[str, bytes]) -> str:
@@ -22,15 +26,17 @@ def write(folder: Path, files: dict[str, bytes]) -> str:
 
 
 class Store:
-    """The commands over a store of a test's own."""
+    """The commands over a store of a test's own, in this process: each would take seconds to start."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, printed: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._monkeypatch, self._printed = folder, monkeypatch, printed
 
-    def run(self, command: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
-        given = {"ENRICH_STORE__FOLDER": str(self.folder), "COLUMNS": "200", **environment}
-        done = enrich("models", command, *arguments, environment=given)
-        return done.returncode, done.stdout.decode(), done.stderr.decode()
+    def run(self, command: str, *arguments: str) -> tuple[int, str, str]:
+        self._monkeypatch.setattr("sys.argv", ["enrich", "models", command, *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, errors = self._printed.readouterr()
+        return int(end.value.code or 0), out, errors
 
     def rows(self) -> dict[str, dict[str, object]]:
         code, out, errors = self.run("list", "--json")
@@ -39,8 +45,11 @@ class Store:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Store]:
+    monkeypatch.setenv("ENRICH_STORE__FOLDER", str(tmp_path / "store"))
+    monkeypatch.setenv("COLUMNS", "200")
+    yield Store(tmp_path / "store", monkeypatch, capsys)
+    use_store(StoreSettings())
 
 
 def test_a_model_is_pulled_listed_and_verified(store: Store, tmp_path: Path) -> None:
@@ -93,25 +102,24 @@ def test_a_changed_manifest_is_a_problem(store: Store, tmp_path: Path) -> None:
         (("file:///nowhere", "--name", "../up"), "--name ../up"),
     ],
 )
-def test_what_cannot_be_pulled_is_one_line_and_exit_code_2(
-    store: Store, tmp_path: Path, arguments: tuple[str, ...], told: str
-) -> None:
-    code, out, errors = store.run("pull", *arguments, HF_HOME=str(tmp_path / "hub"))
+def test_what_cannot_be_pulled_is_one_line_and_exit_code_2(store: Store, arguments: tuple[str, ...], told: str) -> None:
+    code, out, errors = store.run("pull", *arguments)
     assert (code, out) == (2, "")
     assert errors.count("\n") == 1
     assert told in errors
 
 
-def test_the_hub_s_own_offline_switch_is_respected(store: Store, tmp_path: Path) -> None:
+def test_a_process_pulls_from_the_hub_unless_the_hub_s_own_switch_says_no(store: Store, tmp_path: Path) -> None:
     with serving(ModelServer(hub_files(checkpoint()))) as hub:
         hub_is = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub")}
-        code, _, errors = store.run("pull", f"{REPOSITORY}@{COMMIT}", HF_HUB_OFFLINE="1", **hub_is)
-        assert (code, hub.asked) == (2, [])
-        assert "offline" in errors
-        code, out, errors = store.run("pull", REPOSITORY, "--revision", COMMIT, "--name", "tiny", **hub_is)
-        assert (code, errors) == (0, "")
-        assert out.startswith("tiny: ")
-        assert store.rows()["tiny"]["source"] == f"{REPOSITORY}@{COMMIT}"
+        switched_off = {**hub_is, "HF_HUB_OFFLINE": "1"}
+        done = enrich("models", "pull", f"{REPOSITORY}@{COMMIT}", environment=switched_off)
+        assert (done.returncode, hub.asked) == (2, [])
+        assert b"offline" in done.stderr
+        done = enrich("models", "pull", REPOSITORY, "--revision", COMMIT, "--name", "tiny", environment=hub_is)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.startswith(b"tiny: ")
+    assert store.rows()["tiny"]["source"] == f"{REPOSITORY}@{COMMIT}"
 
 
 def test_a_model_of_ours_is_opened_before_it_is_kept(store: Store, tmp_path: Path) -> None:

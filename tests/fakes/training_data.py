@@ -56,6 +56,7 @@ def summarized_row(rng: random.Random, number: int) -> dict[str, object]:
         "text": text,
         "sents": spans,
         "oracle": [0],
+        "summary": "A result is presented.",
         "prominence": [5, 2, 1],
         "genre": rng.choice(["news", "fiction"]),
     }

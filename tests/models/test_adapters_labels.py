@@ -222,7 +222,7 @@ def test_a_hypothesis_that_leaves_no_room_is_refused(judges: dict[str, Path]) ->
         ("no weights", "no weights as safetensors"),
         ("no head", "not trained for this"),
         ("no config", "cannot be loaded"),
-        ("torn", "cannot be loaded"),
+        ("torn", "is cut short"),
         ("no tokenizer", "no fast tokenizer"),
         ("nowhere", "nowhere"),
     ],

@@ -104,7 +104,7 @@ def _locate(name: str, pin: str | None, revision: str | None) -> Path:
     digest = _known(shelf.names(), plain, commit) or pin
     if digest is not None and shelf.folder(digest).is_dir():
         return shelf.folder(digest)
-    if "://" in name or REPOSITORY.fullmatch(plain):
+    if "://" in name or REPOSITORY.fullmatch(name.partition("@")[0]):
         wanted = Wanted(name=plain, revision=commit, sha256=pin, offline=_in_use.offline)
         return pull(shelf, wanted, renew=False).folder
     raise ConfigurationError(
