@@ -14,7 +14,7 @@ from workers.settings import Settings
 Step = tuple[str, Callable[[], str]]
 
 
-@with_settings("kafka", "model", "models", "cache", "output")
+@with_settings("kafka", "model", "models", "store", "cache", "output")
 def check(*, settings: Settings) -> None:
     """Try everything a worker needs and print a line for each. Exit code 2 or 3 if one of them fails."""
     worst = 0

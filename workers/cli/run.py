@@ -15,7 +15,7 @@ from workers.enrich.worker import Progress as Done
 from workers.settings import Settings
 
 
-@with_settings("epoch", "limits", "window", "model", "models", "batch", "cache", "stages", "output")
+@with_settings("epoch", "limits", "window", "model", "models", "store", "batch", "cache", "stages", "output")
 def run(
     file: Annotated[str, typer.Argument(help="JSON lines, or plain text in *.txt (a document a line); - for stdin")],
     *,

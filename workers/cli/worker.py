@@ -9,7 +9,7 @@ from types import FrameType
 from workers.cli.options import with_settings
 from workers.settings import Settings
 
-ALL = ("kafka", "epoch", "limits", "window", "model", "models", "batch", "cache", "stages", "output")
+ALL = ("kafka", "epoch", "limits", "window", "model", "models", "store", "batch", "cache", "stages", "output")
 
 
 @with_settings(*ALL)
