@@ -127,7 +127,7 @@ def test_a_whole_run_writes_a_model_that_opens_a_card_and_a_curve(tmp_path: Path
     assert config.training is not None
     assert config.training.windows["uner_ewt.train"] > 0
     assert set(config.entity_thresholds) == set(ENTITY_TYPES)
-    assert "entities wikigold.test F1 PER/ORG/LOC" in config.scores
+    assert "wikigold.test entities f1 PER LOC" in config.scores
     assert config.heads_sha256 in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert read_checkpoint(out) is None

@@ -135,6 +135,8 @@ def first_model(recipe: ClassifierRecipe, labels: Sequence[str], trunk: Path | N
         "encoder": EncoderShape(**config.encoder.model_dump(exclude={"trained"}), trained=trained),
         "heads_sha256": "",
         "scores": {},
+        "variant_of": None,  # what is trained further is a model of its own
+        "precision": None,
     }
     if not recipe.keeps_heads:
         changes |= {"stages": (StageName.CLASSIFICATION,), "entity_types": (), "relation_types": ()}
