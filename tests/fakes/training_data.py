@@ -47,7 +47,7 @@ def related_row(rng: random.Random, number: int, family: str) -> dict[str, objec
 
 
 def summarized_row(rng: random.Random, number: int) -> dict[str, object]:
-    sentences = ["We present a result.", "It rained.", "The end came."]
+    sentences = ["We present a result of some use.", "It rained and rained all day long.", "The end came."]
     text = " ".join(sentences)
     starts = [text.index(sentence) for sentence in sentences]
     spans = [[start, start + len(sentence)] for start, sentence in zip(starts, sentences, strict=True)]
@@ -56,7 +56,7 @@ def summarized_row(rng: random.Random, number: int) -> dict[str, object]:
         "text": text,
         "sents": spans,
         "oracle": [0],
-        "summary": "A result is presented.",
+        "summary": "A result of some use is presented.",
         "prominence": [5, 2, 1],
         "genre": rng.choice(["news", "fiction"]),
     }

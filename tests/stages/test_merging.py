@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -19,10 +20,12 @@ from workers.stages.results import (
     EntitiesResult,
     FoundEntity,
     FoundRelation,
+    Quoting,
     RelationsResult,
     SummaryResult,
+    Weights,
 )
-from workers.stages.summary import WEIGHTS, Weights, merge_summary
+from workers.stages.summary import QUOTING, merge_summary, quoting_of
 from workers.text.pieces import Window
 
 TEXT = "Ada Lovelace met Babbage. They lived in London."
@@ -140,28 +143,72 @@ def test_several_labels_are_given_only_when_asked_for() -> None:
     assert classify(even, min_score=0.4, multi_label=True) == ["a", "b"]
 
 
+SALIENCE = Weights(1, 0, 0, 0, 0, 0, 0)
+
+
 def summarise(
-    vectors: list[list[int]], salience: list[float], tokens: list[int], count: int, weights: Weights = WEIGHTS
+    vectors: list[list[int]], salience: list[float], tokens: list[int], count: int, weights: Weights = SALIENCE
 ) -> list[int]:
     """Sentences of ten characters; returns the numbers of those chosen."""
     text = " ".join(f"Sentence{n}." if n < 10 else f"Sentenc{n}." for n in range(len(tokens)))
     spans = tuple((11 * n, 11 * n + 10) for n in range(len(tokens)))
     result = SummaryResult(tuple(salience), np.array(vectors, dtype=np.int8), tuple(tokens))
+    quoting = Quoting(one=weights, several=weights)
     merged = merge_summary(
-        text, [Window(text, 0, spans, words_of(text))], [result], max_sentences=count, weights=weights
+        text, [Window(text, 0, spans, words_of(text))], [result], max_sentences=count, quoting=quoting
     )
     return [] if merged is None else [span.start // 11 for span in merged.sentences]
 
 
 def test_a_summary_takes_what_is_salient_in_the_order_of_the_text() -> None:
     vectors = [[127, 0], [0, 127], [90, 90], [90, -90], [0, -127]]
-    assert summarise(vectors, [-9, -9, 9, -9, -9], [20] * 5, 1, Weights(position=0)) == [2]
+    assert summarise(vectors, [-9, -9, 9, -9, -9], [20] * 5, 1) == [2]
+    assert summarise(vectors, [-9, 7, -9, 9, 8], [20] * 5, 3) == [1, 3, 4]
+
+
+def test_place_length_and_likeness_to_the_document_count() -> None:
+    vectors, level = [[127, 0], [0, 127], [0, 127]], [0.0] * 3
+    assert summarise(vectors, level, [20] * 3, 1, replace(SALIENCE, position=-1)) == [0]
+    assert summarise(vectors, level, [20] * 3, 1, replace(SALIENCE, position=1)) == [2]
+    assert summarise(vectors, level, [20] * 3, 2, replace(SALIENCE, centrality=1)) == [1, 2]
+    assert summarise(vectors, level, [20, 30, 20], 1, replace(SALIENCE, length=1)) == [1]
+
+
+def test_a_weight_for_long_documents_counts_more_the_longer_they_are_and_less_in_short_ones() -> None:
+    late = replace(SALIENCE, position_long=1)
+    for count, expected in ((3, 0), (30, 29), (400, 399)):
+        text = " ".join(["A sentence."] * count)
+        spans = tuple((12 * n, 12 * n + 11) for n in range(count))
+        result = SummaryResult((0.0,) * count, np.full((count, 1), 127, dtype=np.int8), (20,) * count)
+        window = Window(text, 0, spans, words_of(text))
+        merged = merge_summary(text, [window], [result], max_sentences=1, quoting=Quoting(late, late))
+        assert merged is not None
+        assert merged.sentences[0].start == spans[expected][0]
+
+
+def test_one_sentence_and_several_are_weighed_apart() -> None:
+    text = "One sentence of some words here. Another sentence with more words."
+    window = Window(text, 0, ((0, 32), (33, 66)), words_of(text))
+    result = SummaryResult((1.0, 2.0), np.eye(2, dtype=np.int8) * 127, (7, 6))
+    quoting = Quoting(one=replace(SALIENCE, salience=-1), several=SALIENCE)
+    for count, text_quoted in ((1, text[:32]), (2, text)):
+        merged = merge_summary(text, [window], [result], max_sentences=count, quoting=quoting)
+        assert merged is not None
+        assert merged.text == text_quoted
+
+
+def test_a_models_weights_survive_the_way_through_its_thresholds() -> None:
+    quoting = Quoting(one=Weights(1, 2, 3, 4, 5, 6, 7), several=Weights(8, 9, 10, 11, 12, 13, 14))
+    assert quoting_of(quoting.named()) == quoting
+    assert quoting_of({}) == QUOTING
+    with pytest.raises(KeyError):
+        quoting_of({"one_salience": 1.0})
 
 
 def test_a_summary_does_not_say_the_same_twice() -> None:
     vectors = [[127, 0], [127, 0], [127, 0], [90, 90]]
-    assert summarise(vectors, [0, 0, 0, 0], [20] * 4, 2, Weights(position=0, redundancy=2)) == [0, 3]
-    assert summarise(vectors, [0, 0, 0, 0], [20] * 4, 2, Weights(position=0, redundancy=0)) == [0, 1]
+    assert summarise(vectors, [0.2, 0.1, 0.1, 0], [20] * 4, 2, replace(SALIENCE, redundancy=2)) == [0, 3]
+    assert summarise(vectors, [0.2, 0.1, 0.1, 0], [20] * 4, 2, replace(SALIENCE, redundancy=0)) == [0, 1]
 
 
 def test_headings_and_endless_sentences_are_not_quoted() -> None:

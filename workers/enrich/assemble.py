@@ -133,7 +133,10 @@ class Assembler:
         )
 
     def brief(self, text: str, part: Part | None) -> Brief:
-        return brief_of(text, part.windows, part.answers, self.stages.summary) if part else Brief()
+        if part is None:
+            return Brief()
+        thresholds = part.info.thresholds.get(StageName.SUMMARY, {})
+        return brief_of(text, part.windows, part.answers, self.stages.summary, thresholds)
 
     def warnings(self, reading: Reading, parts: Mapping[StageName, Part]) -> list[RecordWarning]:
         unknown, code = reading.document.unknown_fields, reading.language.code

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas import RecordWarning, StageName, Summary
 from workers.settings import SummarySettings
 from workers.stages.results import SummaryResult, WindowAnswer, WrittenSummary
-from workers.stages.summary import merge_summary
+from workers.stages.summary import merge_summary, quoting_of
 from workers.stages.written import count_unsupported, merge_written
 from workers.text.pieces import Window
 
@@ -21,7 +21,13 @@ class Brief:
     warnings: tuple[RecordWarning, ...] = ()
 
 
-def brief_of(text: str, windows: Sequence[Window], answers: Sequence[WindowAnswer], wanted: SummarySettings) -> Brief:
+def brief_of(
+    text: str,
+    windows: Sequence[Window],
+    answers: Sequence[WindowAnswer],
+    wanted: SummarySettings,
+    thresholds: Mapping[str, float],
+) -> Brief:
     """`answers` are those to the windows; of a summary written in several passes, those of the last pass."""
     if not windows:
         return Brief()
@@ -32,7 +38,8 @@ def brief_of(text: str, windows: Sequence[Window], answers: Sequence[WindowAnswe
     if written:
         return _written(text, written, wanted.max_characters)
     quoted = [result for result in results if isinstance(result, SummaryResult)]
-    summary = merge_summary(text, windows, quoted, max_sentences=wanted.max_sentences)
+    quoting = quoting_of(thresholds)
+    summary = merge_summary(text, windows, quoted, max_sentences=wanted.max_sentences, quoting=quoting)
     if summary is None:
         return Brief(warnings=(_warning("no_summary", "no sentence of a length that can be quoted"),))
     return Brief(summary)

@@ -53,16 +53,6 @@ class Topic:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Summarized:
-    """A document cut into sentences, with how much each says: 0..1."""
-
-    id: str
-    text: str
-    sentences: tuple[tuple[int, int], ...]
-    worth: tuple[float, ...]
-
-
 def read_lines(path: Path) -> Iterator[dict[str, object]]:
     """JSON lines. Split at line feeds only: texts hold U+2028 and U+0085, at which `splitlines` would break them."""
     try:
@@ -123,25 +113,3 @@ def _related(row: dict[str, object]) -> Labelled:
 
 def read_topics(path: Path) -> list[Topic]:
     return [Topic(str(row["text"]), str(row["label"])) for row in read_lines(path)]
-
-
-def read_oracle(path: Path) -> list[Summarized]:
-    """`{"sents", "oracle"}`: the sentences that an oracle would quote are worth 1."""
-    return [_summarized(row, "oracle") for row in read_lines(path)]
-
-
-def read_prominence(path: Path, genres: frozenset[str]) -> list[Summarized]:
-    """`{"sents", "prominence", "genre"}`: only rows of `genres`, which are those with a permissive licence."""
-    return [_summarized(row, "prominence") for row in read_lines(path) if row["genre"] in genres]
-
-
-def _summarized(row: dict[str, object], key: str) -> Summarized:
-    spans, marks = row["sents"], row[key]
-    assert isinstance(spans, list)
-    assert isinstance(marks, list)
-    if key == "oracle":
-        worth = [1.0 if number in marks else 0.0 for number in range(len(spans))]
-    else:
-        top = max(marks, default=1)
-        worth = [(mark - 1) / max(top - 1, 1) for mark in marks]  # 1 is the least prominence there is
-    return Summarized(str(row["id"]), str(row["text"]), tuple((s[0], s[1]) for s in spans), tuple(worth))

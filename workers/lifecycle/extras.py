@@ -10,11 +10,12 @@ import torch
 from rich.progress import Progress
 
 from schemas.base import StageName
-from workers.lifecycle.data import Summarized, read_lines, read_oracle, read_prominence, read_topics
+from workers.lifecycle.data import read_lines, read_topics
 from workers.lifecycle.evaluate import evaluate
 from workers.lifecycle.examples import Example
+from workers.lifecycle.quoting import School
 from workers.lifecycle.recipe import TrainSettings
-from workers.lifecycle.salience import PERMISSIVE_GENRES, fit, read
+from workers.lifecycle.salience import PERMISSIVE_GENRES, SummedUp, read_documents, read_summed_up
 from workers.lifecycle.sentences import restore_sentences, text_windows
 from workers.lifecycle.topics import cosines_of, fit_temperature, readable
 from workers.models.encoder import build_encoder
@@ -23,6 +24,7 @@ from workers.models.precision import DTYPES, choose_precision
 from workers.models.shared import SharedEncoderModel
 from workers.models.store import find_trunk
 from workers.settings import DEFAULT_LABELS, ModelSettings
+from workers.stages.results import Quoting
 
 TEMPERATURE_TEXTS = 2_000
 SHORT_TEXTS = ("banking77.train", "clinc150.train", "sentence_polarity.train")  # labels are as short as these
@@ -38,7 +40,8 @@ def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: Train
     if recipe.packaged_extras:
         for name in SHORT_TEXTS:
             texts += [str(row["text"]) for row in read_lines(data / f"classification/{name}.jsonl")][: recipe.limit]
-        documents = [*_summarized(data)][: recipe.limit]
+        short, long = _summed_up(data)
+        documents = [*short, *long][: recipe.limit]
         texts += [document.text for document in documents]
     windows = [example.window for example in examples] + text_windows(model, texts, max_tokens=recipe.max_tokens)
     precision = choose_precision(recipe.precision, torch.device("cpu"))
@@ -59,14 +62,19 @@ def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: Train
         )
 
 
-def _summarized(data: Path) -> list[Summarized]:
-    documents = read_oracle(data / "summarization/scitldr_a.train.jsonl")
-    return documents + read_prominence(data / "summarization/gum.train.jsonl", PERMISSIVE_GENRES)
+def _summed_up(data: Path) -> tuple[list[SummedUp], list[SummedUp]]:
+    """Short documents, and long ones of several genres."""
+    short = read_summed_up(data / "summarization/scitldr_a.train.jsonl")
+    return short, read_summed_up(data / "summarization/gum.train.jsonl", PERMISSIVE_GENRES)
 
 
-def learn_salience(model: LoadedModel, data: Path, *, seed: int) -> None:
-    model.encoder.requires_grad_(False)
-    fit(model.heads.salience, read(model, _summarized(data)), seed=seed)
+def learn_salience(model: LoadedModel, data: Path, *, seed: int) -> Quoting:
+    """Puts a new salience head into the model; returns the weights by which its logits make a quote."""
+    short, long = (tuple(read_documents(model, documents)) for documents in _summed_up(data))
+    school, shape = School(long=long, short=short), model.config.heads
+    head = school.head(model.encoder.width, shape, seed=seed)
+    model.heads.salience.load_state_dict(head.state_dict())
+    return school.quoting(model.encoder.width, shape, seed=seed)
 
 
 def topic_temperature(folder: Path, data: Path, *, seed: int) -> float:

@@ -32,7 +32,7 @@ from workers.stages.results import (
     SummaryResult,
     WindowAnswer,
 )
-from workers.stages.summary import merge_summary
+from workers.stages.summary import QUOTING, merge_summary
 from workers.text.pieces import Window
 from workers.text.sentences import split_sentences
 from workers.text.windows import cut_windows
@@ -131,7 +131,8 @@ class Product:
         if not read.answers:
             return None
         results = read.column(StageName.SUMMARY, SummaryResult)
-        return merge_summary(read.text, read.windows, results, max_sentences=sentences)
+        quoting = self.loaded.config.quoting or QUOTING
+        return merge_summary(read.text, read.windows, results, max_sentences=sentences, quoting=quoting)
 
 
 def open_product(name: str, settings: Settings) -> Product:

@@ -82,9 +82,8 @@ def finish(
     model: LoadedModel, gathered: TrainingData, recipe: TrainSettings, record: TrainingRecord, *, data: Path, out: Path
 ) -> None:
     """Everything after the long part: salience, temperatures, thresholds, scores, card."""
-    if recipe.packaged_extras:
-        learn_salience(model, data, seed=recipe.seed)
-    stored = save_model(out, model, model.config.model_copy(update={"training": record}))
+    quoting = learn_salience(model, data, seed=recipe.seed) if recipe.packaged_extras else None
+    stored = save_model(out, model, model.config.model_copy(update={"training": record, "quoting": quoting}))
     stored = calibrate(out, stored, gathered.kept, max_tokens=recipe.max_tokens)
     if recipe.packaged_extras:
         stored = stored.model_copy(update={"temperature": topic_temperature(out, data, seed=recipe.seed)})

@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, Validati
 from schemas.base import StageName
 from workers.errors import ConfigurationError
 from workers.settings import FrozenSettings
-from workers.stages.results import RefusalRule
+from workers.stages.results import Quoting, RefusalRule
 
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.safetensors"
@@ -95,6 +95,7 @@ class ModelConfig(FrozenSettings):
     entity_thresholds: dict[str, float] = Field(
         default_factory=dict
     )  # score from which on a type counts, chosen on dev
+    quoting: Quoting | None = None  # what makes a sentence worth quoting, tuned with the head; None: as usual
     entity_temperature: PositiveFloat = 1.0  # logits are divided by it: fitted on dev, so that scores are probabilities
     relation_temperature: PositiveFloat = 1.0
     temperature: PositiveFloat = 0.05  # softmax(score / temperature) are probabilities; of cosines or trained logits

@@ -92,19 +92,23 @@ class RelationHead(nn.Module):
 
 
 class SalienceHead(nn.Module):
-    """How much of its window a sentence says."""
+    """How much of its document a sentence says, as far as its window tells."""
 
     def __init__(self, width: int, shape: HeadShape) -> None:
         super().__init__()
         self.mix = nn.Linear(3 * width + 1, shape.salience_width)
         self.out = nn.Linear(shape.salience_width, 1)
 
-    def forward(self, sentences: Tensor, windows: Tensor, tokens: Tensor) -> Tensor:
-        """Unit vectors of sentences and of their windows [S, D], lengths in tokens [S] -> logits [S]."""
+    def features(self, sentences: Tensor, windows: Tensor, tokens: Tensor) -> Tensor:
+        """Unit vectors of sentences and of their windows [S, D], lengths in tokens [S] -> [S, 3 D + 1]."""
         length = torch.log1p(tokens.float())[:, None] - 3.0  # a sentence of 20 tokens is 0
         scale = sentences.shape[1] ** 0.5  # components of a unit vector are small; bring them to about one
-        features = torch.cat([scale * sentences, scale * windows, scale * scale * sentences * windows, length], dim=1)
-        logits: Tensor = self.out(F.gelu(self.mix(pad_rows(features))))[: len(sentences), 0]
+        return torch.cat([scale * sentences, scale * windows, scale * scale * sentences * windows, length], dim=1)
+
+    def forward(self, sentences: Tensor, windows: Tensor, tokens: Tensor) -> Tensor:
+        """As `features` -> logits [S]; their softmax over a document's sentences tells which one is wanted."""
+        features = pad_rows(self.features(sentences, windows, tokens))
+        logits: Tensor = self.out(F.gelu(self.mix(features)))[: len(sentences), 0]
         return logits
 
 

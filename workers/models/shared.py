@@ -106,6 +106,7 @@ class SharedEncoderModel:
                 },
                 StageName.RELATIONS: {relation.name: relation.threshold for relation in config.relation_types},
                 StageName.CLASSIFICATION: {"temperature": config.temperature, **refusal_of(config)},
+                StageName.SUMMARY: {} if config.quoting is None else config.quoting.named(),
             },
         )
 

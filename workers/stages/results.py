@@ -7,7 +7,7 @@ it cacheable. Scores are rounded when a result is made, so that a cached result 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -80,6 +80,32 @@ class SummaryResult:
 
     def __hash__(self) -> int:
         return hash((self.salience, self.tokens, self.vectors.tobytes()))
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What makes a sentence worth quoting: one weight per column of `summary.evidence`, and one for likeness."""
+
+    salience: float  # the trained head's logit
+    salience_long: float  # more of it for each e-fold of the document's length, counted in sentences
+    position: float  # log(1 + sentences before); negative: the start of a document says what it is about
+    position_long: float
+    length: float  # log of tokens
+    centrality: float  # likeness to the whole document
+    redundancy: float  # likeness to each sentence already quoted, subtracted
+
+
+@dataclass(frozen=True, slots=True)
+class Quoting:
+    """The weights of a model. A sentence that stands alone must say all, and so be longer than one among several."""
+
+    one: Weights
+    several: Weights
+
+    def named(self) -> dict[str, float]:
+        """Flat, as receipts hold it."""
+        both = asdict(self)
+        return {f"{part}_{name}": value for part, weights in both.items() for name, value in weights.items()}
 
 
 @dataclass(frozen=True, slots=True)

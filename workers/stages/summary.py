@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas import Span, Summary
-from workers.stages.results import SummaryResult
+from workers.stages.results import Quoting, SummaryResult, Weights
 from workers.text.pieces import Window
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
+
+SHORTEST_TOKENS = 6  # headings, datelines and the like are not quoted
+LONGEST_TOKENS = 90
+USUAL_SENTENCES = 7.4  # e squared: an abstract has about so many, and there the `_long` weights do nothing
+MOST_SENTENCES = 150  # a longer document counts as one of so many: the weights were tuned on none that is longer
+USUAL_TOKENS = 20.0
 
 FloatArray = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What makes a sentence worth quoting."""
-
-    salience: float = 0.5  # the trained head's probability
-    centrality: float = 1.0  # likeness to the whole document
-    position: float = 0.7  # the start of a document says what it is about
-    redundancy: float = 0.5  # likeness to what is already quoted, subtracted
-    shortest_tokens: int = 6  # headings, datelines and the like are not quoted
-    longest_tokens: int = 90
+# What `lifecycle.quoting` fitted for the packaged model.
+QUOTING = Quoting(
+    one=Weights(1.111, -0.08, -0.424, -0.105, 0.874, 1.995, 0.0),
+    several=Weights(0.765, -0.01, -0.35, -0.08, 0.115, 1.265, 0.667),
+)
 
 
-WEIGHTS = Weights()
+def quoting_of(thresholds: Mapping[str, float]) -> Quoting:
+    """The weights among a model's thresholds; those above for a model that has none of its own."""
+    if not thresholds:
+        return QUOTING
+    one, several = (
+        Weights(**{weight.name: thresholds[f"{part.name}_{weight.name}"] for weight in fields(Weights)})
+        for part in fields(Quoting)
+    )
+    return Quoting(one, several)
 
 
 def merge_summary(
@@ -38,57 +47,70 @@ def merge_summary(
     results: Sequence[SummaryResult],
     *,
     max_sentences: int,
-    weights: Weights = WEIGHTS,
+    quoting: Quoting = QUOTING,
 ) -> Summary | None:
     """The best sentences in the order of the text, or None if there is nothing to choose from.
 
     Sentences are taken one by one by merit less likeness to those taken (maximal marginal relevance, Carbonell and
     Goldstein 1998).
     """
-    spans, salience, vectors, tokens = _sentences(windows, results)
-    quotable = (tokens >= weights.shortest_tokens) & (tokens <= weights.longest_tokens)
-    if not quotable.any():
+    rows = sentences_once(windows)
+    salience = np.array([results[w].salience[s] for w, s in rows], dtype=np.float64)
+    tokens = np.array([results[w].tokens[s] for w, s in rows], dtype=np.int64)
+    allowed = quotable(tokens)
+    if not allowed.any():
         return None
-    chosen = sorted(_choose(_merit(salience, vectors, tokens, weights), vectors, quotable, max_sentences, weights))
-    picked = tuple(Span(start=spans[i][0], end=spans[i][1]) for i in chosen)
+    vectors = np.array([results[w].vectors[s] for w, s in rows], dtype=np.float64) / 127.0
+    *weights, redundancy = astuple(quoting.one if max_sentences == 1 else quoting.several)
+    merit = evidence(salience, vectors, tokens) @ np.array(weights)
+    chosen = sorted(choose(np.where(allowed, merit, -np.inf), vectors, max_sentences, redundancy=redundancy))
+    picked = tuple(_span(windows, *rows[number]) for number in chosen)
     joined = " ".join(" ".join(text[span.start : span.end].split()) for span in picked)
     return Summary(text=joined, kind="extractive", sentences=picked)
 
 
-def _sentences(
-    windows: Sequence[Window], results: Sequence[SummaryResult]
-) -> tuple[list[tuple[int, int]], FloatArray, FloatArray, npt.NDArray[np.int64]]:
-    """Each sentence of the document once: one that two windows share is taken from the first."""
-    spans: list[tuple[int, int]] = []
-    rows: list[tuple[int, int]] = []  # window, sentence
+def sentences_once(windows: Sequence[Window]) -> list[tuple[int, int]]:
+    """(window, sentence) for each of the document; one that two windows share is taken from the first."""
+    rows: list[tuple[int, int]] = []
+    behind = -1
     for w, window in enumerate(windows):
         for s, (start, end) in enumerate(window.sentences):
-            if not spans or window.start + start >= spans[-1][1]:
-                spans.append((window.start + start, window.start + end))
+            if window.start + start >= behind:
+                behind = window.start + end
                 rows.append((w, s))
-    salience = np.array([results[w].salience[s] for w, s in rows], dtype=np.float64)
-    tokens = np.array([results[w].tokens[s] for w, s in rows], dtype=np.int64)
-    vectors = np.array([results[w].vectors[s] for w, s in rows], dtype=np.float64) / 127.0
-    return spans, salience, vectors, tokens
+    return rows
 
 
-def _merit(salience: FloatArray, vectors: FloatArray, tokens: npt.NDArray[np.int64], weights: Weights) -> FloatArray:
+def quotable(tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which sentences may be quoted at all, by their length in tokens. [S]"""
+    return (tokens >= SHORTEST_TOKENS) & (tokens <= LONGEST_TOKENS)
+
+
+def evidence(salience: FloatArray, vectors: FloatArray, tokens: npt.NDArray[np.int64]) -> FloatArray:
+    """What `Weights` weigh, of a document's sentences: logits [S], unit vectors [S, D], lengths [S] -> [S, 6]."""
+    count = len(tokens)
     whole = tokens @ vectors  # [D] meaning of the document, sentences counted by length
     whole = whole / (np.linalg.norm(whole) + 1e-9)
-    position = 1.0 / (1.0 + np.arange(len(tokens)))
-    trained = 1.0 / (1.0 + np.exp(-salience))
-    return weights.salience * trained + weights.centrality * (vectors @ whole) + weights.position * position
+    position = np.log1p(np.arange(count))
+    longer = np.log(min(count, MOST_SENTENCES) / USUAL_SENTENCES) if count else 0.0
+    length = np.log(np.maximum(tokens, 1) / USUAL_TOKENS)
+    columns = [salience, salience * longer, position, position * longer, length, vectors @ whole]
+    return np.stack(columns, axis=1)
 
 
-def _choose(
-    merit: FloatArray, vectors: FloatArray, quotable: npt.NDArray[np.bool_], wanted: int, weights: Weights
-) -> list[int]:
-    merit = np.where(quotable, merit, -np.inf)
+def choose(merit: FloatArray, vectors: FloatArray, wanted: int, *, redundancy: float) -> list[int]:
+    """Numbers of sentences, the best first; those of merit -inf are never taken."""
+    merit = merit.copy()
     chosen: list[int] = []
     likeness = np.zeros(len(merit))
-    for _ in range(min(wanted, int(quotable.sum()))):
-        best = int(np.argmax(merit - weights.redundancy * likeness))
+    for _ in range(min(wanted, int(np.isfinite(merit).sum()))):
+        best = int(np.argmax(merit - redundancy * likeness))
         chosen.append(best)
         merit[best] = -np.inf
-        likeness = np.maximum(likeness, vectors @ vectors[best])
+        likeness = likeness + vectors @ vectors[best]
     return chosen
+
+
+def _span(windows: Sequence[Window], window: int, sentence: int) -> Span:
+    start, end = windows[window].sentences[sentence]
+    return Span(start=windows[window].start + start, end=windows[window].start + end)
