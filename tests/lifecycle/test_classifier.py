@@ -15,7 +15,7 @@ from tests.fakes.labelled_texts import workplace
 from tests.fakes.tiny_model import answers
 from workers.cli.train import train as train_command
 from workers.errors import ConfigurationError
-from workers.lifecycle import classifier_school
+from workers.lifecycle import schooling
 from workers.lifecycle.checkpoint import TENSORS_FILE
 from workers.lifecycle.classifier_train import train_classifier
 from workers.models.config import read_config
@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_ends_in_the_same_bits(tmp_path: Path, monkeypatc
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(classifier_school, "plot_curves", stop)
+        patch.setattr(schooling, "plot_curves", stop)
         with pytest.raises(KeyboardInterrupt):
             train_classifier(recipe, data=data, out=tmp_path / "parts", trunk=trunk, save_every_s=0)
     assert (tmp_path / "parts" / TENSORS_FILE).is_file()
@@ -136,7 +136,7 @@ def test_a_checkpoint_of_other_texts_is_refused(tmp_path: Path, monkeypatch: pyt
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(classifier_school, "plot_curves", stop)
+        patch.setattr(schooling, "plot_curves", stop)
         with pytest.raises(KeyboardInterrupt):
             train_classifier(recipe, data=data, out=tmp_path / "out", trunk=trunk, save_every_s=0)
     (data / "train.jsonl").write_bytes(b"".join((data / "train.jsonl").read_bytes().splitlines(keepends=True)[:-1]))

@@ -14,8 +14,9 @@ from workers.errors import ConfigurationError
 from workers.lifecycle.checkpoint import read_checkpoint, save_checkpoint
 from workers.lifecycle.gathering import gather
 from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
-from workers.lifecycle.learning import Course, Progress
+from workers.lifecycle.learning import ExtractionCourse
 from workers.lifecycle.recipe import TRAINING, TrainSettings, read_recipe
+from workers.lifecycle.schooling import Step
 from workers.lifecycle.sentences import restore_sentences
 from workers.lifecycle.train import train
 from workers.models.config import EncoderPart, EncoderShape, ModelConfig, read_config
@@ -48,9 +49,9 @@ def small_recipe(**values: object) -> TrainSettings:
     return TrainSettings.model_validate({"sources": sources, "precision": "fp32", **values})
 
 
-def course_of(data: Path, recipe: TrainSettings, encoder: EncoderShape = SMALL) -> tuple[LoadedModel, Course]:
+def course_of(data: Path, recipe: TrainSettings, encoder: EncoderShape = SMALL) -> tuple[LoadedModel, ExtractionCourse]:
     model = small_model(encoder)
-    return model, Course(model, gather(data, model.tokenizer, recipe).examples, recipe, torch.float32)
+    return model, ExtractionCourse(model, gather(data, model.tokenizer, recipe).examples, recipe, torch.float32)
 
 
 @pytest.mark.parametrize("parts", [("case", "tuned"), ("case", "lower", "plain", "tuned")])
@@ -61,13 +62,13 @@ def test_it_learns_what_the_data_teach_and_changes_only_what_it_says(
     recipe = small_recipe(epochs=20, batch_tokens=512, encoder_rate=2e-3, heads_rate=1e-2, dropout=0, forget=0)
     encoder = SMALL.model_copy(update={"trained": parts})
     model, course = course_of(data, recipe, encoder)
-    steps: list[Progress] = []
+    steps: list[Step] = []
     for _ in range(recipe.epochs):
         course.run_epoch(steps.append)
     first = [step for step in steps if step.epoch == 0][-1]
-    assert steps[-1].step == steps[-1].steps, "the schedule must end where the data ends"
-    assert steps[-1].entity_loss < first.entity_loss / 3
-    assert steps[-1].relation_loss < first.relation_loss / 2
+    assert steps[-1].step == course.steps, "the schedule must end where the data ends"
+    assert steps[-1].losses["entities"] < first.losses["entities"] / 3
+    assert steps[-1].losses["relations"] < first.losses["relations"] / 2
     before, after = small_model(encoder).encoder.state_dict(), model.encoder.state_dict()
     changed = {name.split(".")[0] for name, tensor in after.items() if not torch.equal(tensor, before[name])}
     assert changed == set(parts) - {"plain"}

@@ -220,7 +220,7 @@ def test_a_hypothesis_that_leaves_no_room_is_refused(judges: dict[str, Path]) ->
     ("damage", "told"),
     [
         ("no weights", "no weights as safetensors"),
-        ("no head", "not trained for this"),
+        ("no head", "classifier.bias: name a checkpoint that was trained for this"),
         ("no config", "cannot be loaded"),
         ("torn", "is cut short"),
         ("no tokenizer", "no fast tokenizer"),

@@ -60,7 +60,7 @@ def cut_off(folder: Path) -> None:
         (cut_off, "is cut short"),
         (without_one_weight, "lacks 1 of its weights, such as model.decoder.layers.0.fc1.weight"),
         (lambda folder: change(folder, "config.json", model_type="led"), "of type 'led'"),
-        (lambda folder: change(folder, "config.json", d_ff=3, decoder_ffn_dim=99), "damaged or do not fit"),
+        (lambda folder: change(folder, "config.json", d_ff=3, decoder_ffn_dim=99), "cannot be loaded"),
         (lambda folder: change(folder, "generation_config.json", num_beams=0), "generation configuration"),
         (lambda folder: change(folder, "generation_config.json", eos_token_id=None), "which tokens start, end"),
     ],

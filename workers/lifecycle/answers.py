@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from workers.models.prepared import PreparedWindow
 from workers.models.shared import SharedEncoderModel
 from workers.stages.results import WindowAnswer
 from workers.text.pieces import Window
@@ -13,15 +14,21 @@ BATCH_TOKENS = 8_192
 
 def answer(model: SharedEncoderModel, windows: Sequence[Window]) -> list[WindowAnswer]:
     prepared = model.prepare(windows)
-    order = sorted(range(len(prepared)), key=lambda number: prepared[number].area)
     answers: dict[int, WindowAnswer] = {}
+    for chosen in area_batches(prepared):
+        batch = [prepared[number] for number in chosen]
+        answers |= zip(chosen, model.decode(model.forward(batch), batch), strict=True)
+    return [answers[number] for number in range(len(prepared))]
+
+
+def area_batches(prepared: Sequence[PreparedWindow]) -> Iterator[list[int]]:
+    """Numbers of windows in batches of equal area and at most BATCH_TOKENS, by area."""
+    order = sorted(range(len(prepared)), key=lambda number: prepared[number].area)
     while order:
         area = prepared[order[0]].area
         chosen = [number for number in order[: max(1, BATCH_TOKENS // area)] if prepared[number].area == area]
         order = order[len(chosen) :]
-        batch = [prepared[number] for number in chosen]
-        answers |= zip(chosen, model.decode(model.forward(batch), batch), strict=True)
-    return [answers[number] for number in range(len(prepared))]
+        yield chosen
 
 
 def whole(model: SharedEncoderModel, texts: Sequence[str]) -> list[Window]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from schemas.base import StageName
 from workers.lifecycle.devset import dev_examples, fit_temperatures, read_logits
 from workers.lifecycle.gathering import Kept
-from workers.lifecycle.relations import choose_thresholds
-from workers.lifecycle.thresholds import choose_entity_thresholds
+from workers.lifecycle.thresholds import choose_entity_thresholds, choose_relation_thresholds
 from workers.models.config import ModelConfig, write_config
 from workers.models.folder import open_model
 from workers.models.shared import SharedEncoderModel
@@ -23,12 +22,13 @@ def calibrate(folder: Path, config: ModelConfig, kept: Sequence[Kept], *, max_to
     examples = dev_examples(model, kept, max_tokens=max_tokens)
     if not examples:
         return config
-    entity, relation = fit_temperatures(read_logits(model, examples))
-    config = config.model_copy(update={"entity_temperature": entity, "relation_temperature": relation})
+    logits = read_logits(model, examples)
+    entity, relation = fit_temperatures(logits)
+    types = choose_relation_thresholds(logits, config.relation_types, temperature=relation)
+    config = config.model_copy(
+        update={"entity_temperature": entity, "relation_temperature": relation, "relation_types": tuple(types)}
+    )
     write_config(folder, config)
-    if config.relation_types:
-        related = [example for example in examples if len(example.pairs)]
-        config = config.model_copy(update={"relation_types": choose_thresholds(open_model(settings), related)})
     product = SharedEncoderModel(open_model(settings), labels={}, stages=(StageName.ENTITIES,), settings=settings)
     config = config.model_copy(update={"entity_thresholds": choose_entity_thresholds(product, kept)})
     write_config(folder, config)

@@ -17,21 +17,24 @@ _OTHERS = (
         "salience of sentences",
     ),
     (
-        "KnowledgeNet dev (Mesquita et al. 2019), CC BY-SA 4.0; Re-DocRED documents held out of training",
-        "thresholds of relations",
+        "The same two, and BANKING77 train (Casanueva et al. 2020), CC BY 4.0; CLINC150 train (Larson et al. 2019), CC "
+        "BY 3.0; sentence polarity (Pang and Lee 2005), CC BY 4.0: texts without their labels",
+        "restoring the sentence space",
     ),
     ("CLINC150 dev (Larson et al. 2019), CC BY 3.0", "temperature of labels"),
 )
 
 _LIMITS = """\
-* English only. Documents in other languages get no entities or relations worth reading.
 * A relation whose ends are in different windows is not found, and an entity is only paired with the {neighbours}
   before and the {neighbours} after it.
+* Pronouns are not entities. Nested entities are flat: the longest or most common reading is given.
+"""
+_LIMITS_OF_PACKAGED = """\
+* English only. Documents in other languages get no entities or relations worth reading.
 * Relations were learned from Wikipedia articles and biographies, and are overconfident elsewhere. Seen when it was
   tried: in a headline on a new store the chief executive came out as the founder too, in a support mail "call me on
   Monday" as a date of death. Treat relations on other kinds of text as suggestions.
 * A company named alone at the start of a sentence may score below its type's threshold.
-* Pronouns are not entities. Nested entities are flat: the longest or most common reading is given.
 * DATE and NUMBER were learned from Wikipedia articles alone. MISC is a mixed bag: works, events, products, awards.
 * Labels are zero-shot: cosine of the window with the label's description. A vague description gives vague labels.
 * The data carries the biases of Wikipedia, the web and Twitter in English, names from other cultures included.
@@ -48,7 +51,7 @@ def render(config: ModelConfig, recipe: TrainSettings) -> str:
         _data(config, recipe),
         _scores(config),
         _types(config),
-        _limits(config),
+        _limits(config, recipe),
         _again(config, recipe),
     )
     return "\n".join(line for part in parts for line in (*part, ""))
@@ -71,7 +74,7 @@ def _what(config: ModelConfig) -> list[str]:
 
 
 def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
-    windows = config.training.windows if config.training else {}
+    windows, packaged = config.training.windows if config.training else {}, recipe.packaged_extras
     return [
         "## Learned from",
         "",
@@ -81,19 +84,28 @@ def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
         "",
         "| also used | for |",
         "|---|---|",
-        *(f"| {name} | {use} |" for name, use in _OTHERS),
-        "",
-        "No test split and no set with an unknown or research-only licence was trained on.",
+        *(
+            f"| {source.name}, {source.attribution} | best epoch, temperatures and thresholds |"
+            for source in recipe.dev
+        ),
+        *(
+            f"| {source.heldout} texts of {source.name}, kept back | temperatures and thresholds |"
+            for source in recipe.sources
+            if source.heldout
+        ),
+        *(f"| {name} | {use} |" for name, use in _OTHERS if packaged),
+        *(["", "No test split and no set with an unknown or research-only licence was trained on."] * packaged),
     ]
 
 
 def _scores(config: ModelConfig) -> list[str]:
+    if not config.scores:
+        return ["## Scores", "", "None yet: `enrich evaluate FOLDER TEST_FILES` prints them."]
     return [
         "## Scores",
         "",
-        "In percent, printed by `workers/lifecycle/evaluate.py` at the end of the run that made this model, on splits",
-        "that were never trained on. Entities are strict: type and both ends, at the thresholds below. Relations",
-        "are facts of the whole document, of the types below; what only shows across windows counts as missed.",
+        "In percent, as `enrich evaluate` measures it, on splits that were never trained on. Entities are strict: type",
+        "and both ends, at the thresholds below. Relations are facts between things of a document, of the types below.",
         "",
         "| measure | score |",
         "|---|---|",
@@ -115,11 +127,13 @@ def _types(config: ModelConfig) -> list[str]:
         *(f"| {r.name} | {', '.join(r.heads)} | {', '.join(r.tails)} | {r.threshold} |" for r in config.relation_types),
         "",
         f"Labels: any; probabilities are softmax(cosine / {config.temperature}).",
+        f"It answers: {', '.join(stage.value for stage in config.stages)}.",
     ]
 
 
-def _limits(config: ModelConfig) -> list[str]:
-    return ["## Limits", "", *_LIMITS.format(neighbours=config.heads.neighbours).splitlines()]
+def _limits(config: ModelConfig, recipe: TrainSettings) -> list[str]:
+    told = _LIMITS.format(neighbours=config.heads.neighbours)
+    return ["## Limits", "", *(told + _LIMITS_OF_PACKAGED * recipe.packaged_extras).splitlines()]
 
 
 def _again(config: ModelConfig, recipe: TrainSettings) -> list[str]:
@@ -128,7 +142,7 @@ def _again(config: ModelConfig, recipe: TrainSettings) -> list[str]:
         "## How to make it again",
         "",
         "```",
-        "enrich train --data DATA --out FOLDER",
+        f"enrich train {'' if recipe.packaged_extras else 'RECIPE '}--data DATA --out FOLDER",
         "```",
         "",
         f"Seed {recipe.seed}, {recipe.epochs} epochs, torch {record.torch if record else '?'}; learning took",

@@ -14,9 +14,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from workers.errors import ConfigurationError
+from workers.models.config import CONFIG_FILE
 
 TENSORS_FILE = "checkpoint.safetensors"
 _STATE_KEY = "state"
+
+
+def require_free(out: Path) -> None:
+    """Raises ConfigurationError if `out` already holds a model."""
+    if (out / CONFIG_FILE).exists():
+        raise ConfigurationError(f"{out} already holds a model: choose another --out")
 
 
 def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, object]) -> None:

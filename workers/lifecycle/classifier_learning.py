@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -20,7 +19,8 @@ from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.classifier_data import TextExample
 from workers.lifecycle.classifier_lora import install, merge
 from workers.lifecycle.classifier_recipe import ClassifierRecipe
-from workers.lifecycle.learning import rate_share
+from workers.lifecycle.schooling import Step
+from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.models.classifier import ClassifierHead
 from workers.models.encoder import BranchedEncoder, attention_mask
 from workers.models.folder import LoadedModel
@@ -31,15 +31,6 @@ from workers.models.readout import pooled
 READING_TOKENS = 8_192  # padded tokens of a batch that is only read
 POOLED_BATCHES = 16  # texts of so many batches are sorted by length together: little padding, and still mixed
 AVERAGE = "average."
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Where a run is."""
-
-    epoch: int
-    step: int
-    loss: float  # mean since the epoch began
 
 
 class ClassifierCourse:
@@ -84,19 +75,15 @@ class ClassifierCourse:
         batches = batches_of(self._lengths, self._recipe.batch_tokens, rng)
         for number, chosen in enumerate(batches, start=1):
             loss = self._loss(chosen, noise)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
             done = self.epoch * self.per_epoch + min(number, self.per_epoch)
-            for group in self._optimizer.param_groups:
-                group["lr"] = group["full_rate"] * rate_share(done - 1, self.steps, warm_up=self._recipe.warm_up)
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
+            share = rate_share(done - 1, self.steps, warm_up=self._recipe.warm_up)
+            take_step(self._optimizer, loss, share=share)
             if self._average is not None:
                 self._average.update()
             total += loss.item()
             if total != total:
                 raise ConfigurationError("recipe: the loss is no number any more: lower encoder_rate or head_rate")
-            report(Step(self.epoch, done, total / number))
+            report(Step(self.epoch, done, {"loss": total / number}))
         self.epoch += 1
 
     def _loss(self, chosen: Sequence[int], noise: torch.Generator) -> Tensor:
@@ -199,13 +186,9 @@ def read_vectors(encoder: BranchedEncoder, windows: Sequence[PreparedWindow], *,
 
 
 def _optimizer(module: nn.ModuleDict, recipe: ClassifierRecipe) -> AdamW:
-    """AdamW without decay for biases and norms. `full_rate` is a group's learning rate at its highest."""
-    groups: list[dict[str, object]] = []
-    for name, part in module.items():
-        rate = recipe.head_rate if name == "classifier" else recipe.encoder_rate
-        trained = [parameter for parameter in part.parameters() if parameter.requires_grad]
-        groups += [
-            {"params": [p for p in trained if p.ndim > 1], "full_rate": rate, "weight_decay": recipe.weight_decay},
-            {"params": [p for p in trained if p.ndim == 1], "full_rate": rate, "weight_decay": 0.0},
-        ]
-    return AdamW([group for group in groups if group["params"]], fused=True)
+    rates = {name: recipe.head_rate if name == "classifier" else recipe.encoder_rate for name in module}
+    return adam(
+        group
+        for name, part in module.items()
+        for group in groups_of(part.parameters(), rate=rates[name], decay=recipe.weight_decay)
+    )

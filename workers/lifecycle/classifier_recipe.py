@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
 from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
 from workers.errors import ConfigurationError
+from workers.lifecycle.recipe_file import read_recipe_file, read_yaml
 from workers.models.config import EncoderPart
 from workers.settings import FrozenSettings
 
@@ -110,24 +109,12 @@ class ClassifierRecipe(FrozenSettings):
 def is_classification(config: Path) -> bool:
     """Whether a recipe is one of ours. What cannot be read is not: the other reader tells why."""
     try:
-        values = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        values = read_yaml(config)
+    except ConfigurationError:
         return False
     return isinstance(values, dict) and values.get("task") == TASK
 
 
 def read_classifier_recipe(path: Path) -> ClassifierRecipe:
     """Raises ConfigurationError, one line, for a file that is not a recipe."""
-    try:
-        return ClassifierRecipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path} ({error.strerror}): correct the path") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: not YAML: see docs/train-your-own.md for an example") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(
-            f"{path}: {where + ': ' if where else ''}{first['msg']}: see workers/lifecycle/classifier_recipe.py for "
-            "what there is"
-        ) from error
+    return read_recipe_file(path, ClassifierRecipe, see="docs/train-your-own.md")

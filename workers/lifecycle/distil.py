@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from schemas.base import StageName
 from workers.errors import ConfigurationError
-from workers.lifecycle.checkpoint import drop_checkpoint, read_checkpoint, save_checkpoint
+from workers.lifecycle.checkpoint import drop_checkpoint, read_checkpoint, require_free, save_checkpoint
 from workers.lifecycle.data import read_lines
 from workers.lifecycle.distil_card import write_distil_card
 from workers.lifecycle.distil_labels import label_texts
@@ -25,7 +25,7 @@ from workers.lifecycle.distil_targets import SoftExample, map_tags, soft_example
 from workers.lifecycle.distil_teacher import Teacher, open_teacher
 from workers.lifecycle.gathering import gather
 from workers.lifecycle.recipe import TrainSettings
-from workers.models.config import CONFIG_FILE, ModelConfig, TrainingRecord
+from workers.models.config import ModelConfig, TrainingRecord
 from workers.models.folder import LoadedModel, save_model
 from workers.models.precision import use_threads
 from workers.models.prepared import PreparedWindow, prepare_window
@@ -49,8 +49,7 @@ def distil(config: Path, *, data: Path, out: Path) -> ModelConfig:
     Raises ConfigurationError if `out` already holds a model, or for anything in the recipe that cannot work.
     """
     recipe = read_distil_recipe(config)
-    if (out / CONFIG_FILE).exists():
-        raise ConfigurationError(f"{out} already holds a model: choose another --out")
+    require_free(out)
     use_threads(recipe.threads)
     started = time.monotonic()
     teacher = open_teacher(recipe.teacher)

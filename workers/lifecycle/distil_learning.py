@@ -17,7 +17,8 @@ from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.distil_recipe import DistilSettings
 from workers.lifecycle.distil_targets import SoftExample
 from workers.lifecycle.examples import Example
-from workers.lifecycle.learning import losses, rate_share
+from workers.lifecycle.learning import losses
+from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel
 from workers.models.heads import running_sums
@@ -86,13 +87,8 @@ class DistilCourse:
                     self._model.encoder, self._model.heads, batch, dropout=0.0, dtype=torch.float32
                 )
                 loss = loss + recipe.hard_weight * (entity + relation)
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(self._parts.parameters(), 1.0)
             done = self.epoch * self.per_epoch + number
-            for group in self._optimizer.param_groups:
-                group["lr"] = group["full_rate"] * rate_share(done - 1, self.steps, warm_up=recipe.warm_up)
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
+            take_step(self._optimizer, loss, share=rate_share(done - 1, self.steps, warm_up=recipe.warm_up))
             total += loss.item()
             report(done, total / number)
         self.epoch += 1
@@ -184,14 +180,13 @@ def _mean(parts: Sequence[Tensor]) -> float:
 
 
 def _optimizer(parts: nn.ModuleDict, recipe: DistilSettings) -> AdamW:
-    """AdamW; biases, norms, embeddings and heads do not decay. `full_rate` is a group's rate at its highest."""
-    groups: list[dict[str, object]] = []
-    for name, part in parts.items():
-        tuned = name in ("tuned", "plain")
-        rate = recipe.encoder_rate if tuned else recipe.heads_rate
-        decay = recipe.weight_decay if tuned else 0.0
-        groups += [
-            {"params": [p for p in part.parameters() if p.ndim > 1], "full_rate": rate, "weight_decay": decay},
-            {"params": [p for p in part.parameters() if p.ndim == 1], "full_rate": rate, "weight_decay": 0.0},
-        ]
-    return AdamW([group for group in groups if group["params"]], fused=True)
+    layers = {name: name in ("tuned", "plain") for name in parts}  # the rest starts from little and is not decayed
+    return adam(
+        group
+        for name, part in parts.items()
+        for group in groups_of(
+            part.parameters(),
+            rate=recipe.encoder_rate if layers[name] else recipe.heads_rate,
+            decay=recipe.weight_decay if layers[name] else 0.0,
+        )
+    )

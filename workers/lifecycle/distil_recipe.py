@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from workers.errors import ConfigurationError
 from workers.lifecycle.recipe import Source
+from workers.lifecycle.recipe_file import read_recipe_file
 from workers.settings import FrozenSettings, SequenceClassificationModel, SharedModel, TokenClassificationModel
 
 TeacherSpec = Annotated[
@@ -51,13 +50,4 @@ class DistilSettings(FrozenSettings):
 
 def read_distil_recipe(path: Path) -> DistilSettings:
     """Raises ConfigurationError, one line, for a file that is missing or says something impossible."""
-    try:
-        return DistilSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path} ({error.strerror}): correct the path") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not YAML: correct it") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}: see workers/lifecycle/distil_recipe.py") from error
+    return read_recipe_file(path, DistilSettings, see="workers/lifecycle/distil_recipe.py")

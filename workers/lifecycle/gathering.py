@@ -75,10 +75,8 @@ def source_scheme(source: Source, labels: LabelSpace) -> Scheme:
 def _examples(
     maker: ExampleMaker, texts: list[Labelled], source: Source, recipe: TrainSettings, rng: random.Random
 ) -> Iterator[Example]:
-    if source.form == "tagged":
-        texts = list(joined(texts, recipe, rng))
-    for text in texts:
-        for _ in range(source.cuts if len(text.sentence_starts) > 1 and source.form == "related" else 1):
+    for _ in range(source.cuts):
+        for text in joined(texts, recipe, rng) if source.form == "tagged" else texts:
             yield from maker.make(text, rng.randint(recipe.max_tokens // 3, recipe.max_tokens))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from schemas import Entity
-from workers.lifecycle.answers import BATCH_TOKENS
+from workers.lifecycle.answers import area_batches
 from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel
 from workers.models.pairs import Mentions
@@ -33,12 +33,8 @@ def relate_given(
     """
     prepared = model.prepare(windows)
     placed = [_placed(*row, loaded.config.entity_types) for row in zip(windows, prepared, given, strict=True)]
-    order = sorted(range(len(prepared)), key=lambda number: prepared[number].area)
     results: dict[int, RelationsResult] = {}
-    while order:
-        area = prepared[order[0]].area
-        chosen = [number for number in order[: max(1, BATCH_TOKENS // area)] if prepared[number].area == area]
-        order = order[len(chosen) :]
+    for chosen in area_batches(prepared):
         batch = _relate(loaded, [prepared[number] for number in chosen], [placed[number] for number in chosen])
         results |= zip(chosen, batch, strict=True)
     return [results[number] for number in range(len(prepared))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -16,6 +15,8 @@ from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.examples import Example
 from workers.lifecycle.losses import entity_loss, relation_loss
 from workers.lifecycle.recipe import TrainSettings
+from workers.lifecycle.schooling import Step
+from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.models.encoder import BranchedEncoder
 from workers.models.folder import LoadedModel
 from workers.models.heads import Heads
@@ -23,18 +24,7 @@ from workers.models.heads import Heads
 PARTS = ("case", "lower", "tuned")  # of the encoder; the sentence branch is restored afterwards, see `sentences`
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run is."""
-
-    epoch: int
-    step: int
-    steps: int
-    entity_loss: float  # means since the epoch began
-    relation_loss: float
-
-
-class Course:
+class ExtractionCourse:
     """A run that goes epoch by epoch and may be taken up again after any: all that a step changes is in here."""
 
     def __init__(
@@ -51,28 +41,23 @@ class Course:
         self._module = nn.ModuleDict({"encoder": encoder, "heads": model.heads})
         self.epoch = 0  # epochs done
 
-    def run_epoch(self, report: Callable[[Progress], None]) -> None:
+    def run_epoch(self, report: Callable[[Step], None]) -> None:
         """One pass over the data. Its order and noise depend on seed and epoch alone."""
         recipe, encoder, heads = self._recipe, self._model.encoder, self._model.heads
         rng = random.Random(f"{recipe.seed}:{self.epoch}")  # noqa: S311
         torch.manual_seed(rng.getrandbits(32))
         noise = Noise(recipe.recase, recipe.forget, self._model.tokenizer.unknown_id)
         device = encoder.words.weight.device
-        sums = [0.0, 0.0]
+        sums = {"entities": 0.0, "relations": 0.0}
         batches = epoch_batches(self._examples, device, batch_tokens=recipe.batch_tokens, noise=noise, rng=rng)
         for number, batch in enumerate(batches, start=1):
             entity, relation = losses(encoder, heads, batch, dropout=recipe.dropout, dtype=self._dtype)
-            torch.autograd.backward(entity + recipe.relation_weight * relation)
-            torch.nn.utils.clip_grad_norm_(self._module.parameters(), 1.0)
             done = self.epoch * self.per_epoch + number
             share = rate_share(done - 1, self.steps, warm_up=recipe.warm_up)
-            for group in self._optimizer.param_groups:
-                group["lr"] = group["full_rate"] * share
-            self._optimizer.step()
-            self._optimizer.zero_grad(set_to_none=True)
-            sums[0] += entity.item()
-            sums[1] += relation.item()
-            report(Progress(self.epoch, done, self.steps, sums[0] / number, sums[1] / number))
+            take_step(self._optimizer, entity + recipe.relation_weight * relation, share=share)
+            sums["entities"] += entity.item()
+            sums["relations"] += relation.item()
+            report(Step(self.epoch, done, {name: total / number for name, total in sums.items()}))
         self.epoch += 1
 
     def tensors(self) -> dict[str, Tensor]:
@@ -82,6 +67,12 @@ class Course:
         """Back to where `tensors` were taken, after `epoch` epochs."""
         restore_training(self._module, self._optimizer, tensors)
         self.epoch = epoch
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self._module.state_dict().items()}
+
+    def finish(self, weights: Mapping[str, Tensor]) -> None:
+        self._module.load_state_dict(dict(weights))
 
 
 def losses(
@@ -98,22 +89,12 @@ def losses(
     return entity, relation_loss(heads.relations(hidden, batch.pairs), batch.targets, batch.known)
 
 
-def rate_share(step: int, steps: int, *, warm_up: float) -> float:
-    """Part of the full learning rate at a step: it rises over `warm_up` of the steps, then falls to zero."""
-    warm = max(1, int(steps * warm_up))
-    return min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
-
-
 def _optimizer(encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings) -> AdamW:
-    """AdamW without decay for biases, norms and embeddings. `full_rate` is a group's learning rate at its highest."""
-    groups: list[dict[str, object]] = []
-    for part, rate in (("lower", recipe.encoder_rate * recipe.lower_share), ("tuned", recipe.encoder_rate)):
-        tuned = [p for p in getattr(encoder, part).parameters() if p.requires_grad]
-        groups += [
-            {"params": [p for p in tuned if p.ndim > 1], "full_rate": rate, "weight_decay": recipe.weight_decay},
-            {"params": [p for p in tuned if p.ndim == 1], "full_rate": rate, "weight_decay": 0.0},
-        ]
-    trained_heads = [p for module in (heads.entities, heads.relations) for p in module.parameters()]
-    own = [encoder.case.weight, *trained_heads]
-    groups.append({"params": own, "full_rate": recipe.heads_rate, "weight_decay": 0.0})
-    return AdamW([group for group in groups if group["params"]], fused=True)
+    parts = {"lower": recipe.encoder_rate * recipe.lower_share, "tuned": recipe.encoder_rate}
+    groups = [
+        group
+        for part, rate in parts.items()
+        for group in groups_of(getattr(encoder, part).parameters(), rate=rate, decay=recipe.weight_decay)
+    ]
+    own = (*encoder.case.parameters(), *heads.entities.parameters(), *heads.relations.parameters())
+    return adam([*groups, *groups_of(own, rate=recipe.heads_rate, decay=0.0)])

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from workers.errors import ConfigurationError
 from workers.lifecycle.aliases import ENTITY_GROUPS, INVERSE_RELATION_NAMES, RELATION_NAMES, folded
 from workers.lifecycle.labels import RELATION_SCHEMES
 from workers.lifecycle.labelspace import LabelSpace
+from workers.lifecycle.recipe_file import read_recipe_file
 from workers.settings import FrozenSettings
 
 
@@ -45,23 +45,7 @@ class Naming:
 
 def read_map(path: Path) -> LabelMap:
     """Raises ConfigurationError, one line, for a file that does not say what a map may say."""
-    try:
-        return LabelMap.model_validate(read_yaml(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        told = f"{where or 'file'}: {first['msg']}"
-        raise ConfigurationError(f"{path}: {told}: it may say entities, relations, inverse and labels") from error
-
-
-def read_yaml(path: Path) -> object:
-    """Raises ConfigurationError, one line, for a file that cannot be read or is not YAML."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path} ({error.strerror}): correct the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not YAML: correct it") from error
+    return read_recipe_file(path, LabelMap, see="entities, relations, inverse and labels in `enrich evaluate --help`")
 
 
 def name_types(

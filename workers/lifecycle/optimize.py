@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from workers.errors import ConfigurationError
-from workers.models.config import CONFIG_FILE, ModelConfig
+from workers.lifecycle.checkpoint import require_free
+from workers.models.config import ModelConfig
 from workers.models.encoder import BranchedEncoder
 from workers.models.folder import LoadedModel, open_model, save_model
 from workers.models.quantized import require_int8
@@ -40,8 +41,7 @@ class Changes:
 
 def optimize(settings: ModelSettings, changes: Changes, *, out: Path) -> ModelConfig:
     """Writes the variant's folder. Raises ConfigurationError where nothing would change, or cannot."""
-    if (out / CONFIG_FILE).exists():
-        raise ConfigurationError(f"{out} already holds a model: choose another --out")
+    require_free(out)
     if changes == Changes():
         raise ConfigurationError("nothing to change: give --precision int8, --plain-layers or --tuned-layers")
     if changes.int8:

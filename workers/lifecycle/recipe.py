@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from workers.errors import ConfigurationError
 from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
-from workers.models.config import EncoderPart, EncoderShape, RelationType
+from workers.lifecycle.recipe_file import read_recipe_file
+from workers.models.config import EncoderShape, RelationType
 from workers.settings import FrozenSettings
 
 
@@ -27,7 +26,7 @@ class Source(FrozenSettings):
         description="its entity types -> the model's; those it does not annotate are masked. None: as `labels` says",
     )
     relations: dict[str, str] | None = Field(None, description="its relations -> the model's; None: as `labels` says")
-    cuts: PositiveInt = Field(1, description="times a text of several sentences is cut, each time elsewhere")
+    cuts: PositiveInt = Field(1, description="times it is cut into windows, each time elsewhere")
     heldout: NonNegativeInt = Field(
         0, description="texts not learned from: thresholds and temperatures are fitted on them"
     )
@@ -43,17 +42,17 @@ _CROSSNER = tuple(
     for split in ("train", "dev")
 )
 TRAINING = (
-    Source(path="ner/uner_ewt.train.jsonl", attribution="Universal NER EWT (Mayhew et al. 2024), CC BY-SA 4.0"),
+    Source(path="ner/uner_ewt.train.jsonl", attribution="Universal NER EWT (Mayhew et al. 2024), CC BY-SA 4.0", cuts=2),
     Source(path="ner/btc.train.jsonl", attribution="Broad Twitter Corpus (Derczynski et al. 2016), CC BY 4.0"),
-    Source(path="ner/wnut17.train.jsonl", attribution="WNUT-17 (Derczynski et al. 2017), CC BY 4.0"),
+    Source(path="ner/wnut17.train.jsonl", attribution="WNUT-17 (Derczynski et al. 2017), CC BY 4.0", cuts=2),
     Source(path="ner/btc.dev.jsonl", attribution="Broad Twitter Corpus (Derczynski et al. 2016), CC BY 4.0"),
-    Source(path="ner/wnut17.dev.jsonl", attribution="WNUT-17 (Derczynski et al. 2017), CC BY 4.0"),
+    Source(path="ner/wnut17.dev.jsonl", attribution="WNUT-17 (Derczynski et al. 2017), CC BY 4.0", cuts=2),
     *_CROSSNER,
     Source(
         path="relations/redocred.dev.jsonl",
         form="related",
         attribution="Re-DocRED (Tan et al. 2022), MIT; text Wikipedia",
-        cuts=3,
+        cuts=2,
         heldout=40,
     ),
     Source(
@@ -90,7 +89,7 @@ class TrainSettings(FrozenSettings):
     )
     start: str | None = Field(None, description="model to start from, by name or folder; the bare trunk if not given")
     seed: int = Field(7, description="of the order of the data, the cuts and the heads' first weights")
-    epochs: PositiveInt = Field(3, description="passes over the data")
+    epochs: PositiveInt = Field(4, description="passes over the data")
     patience: PositiveInt = Field(2, description="epochs without a better dev score until it stops; the best is kept")
     batch_tokens: PositiveInt = Field(4_096, description="padded tokens of a step")
     encoder_rate: PositiveFloat = Field(2e-4, description="learning rate of the tuned layers")
@@ -101,33 +100,18 @@ class TrainSettings(FrozenSettings):
     warm_up: PositiveFloat = Field(0.06, lt=1, description="part of the steps in which the rates rise")
     weight_decay: NonNegativeFloat = Field(0.01, description="AdamW")
     dropout: float = Field(0.1, ge=0, lt=1, description="of hidden states before the heads")
-    forget: float = Field(0.05, ge=0, lt=1, description="part of subwords shown as unknown ones")
+    forget: float = Field(0.08, ge=0, lt=1, description="part of subwords shown as unknown ones")
     recase: float = Field(0.06, ge=0, le=1, description="part of windows shown in lower case or in capitals only")
     relation_weight: NonNegativeFloat = Field(1.0, description="of the relation loss against the entity loss")
     restore_tokens: PositiveInt = Field(800_000, description="padded tokens on which the sentence branch is restored")
     restore_rate: PositiveFloat = Field(3e-4, description="learning rate of that")
     max_tokens: PositiveInt = Field(254, le=510, description="longest window")
-    single_share: float = Field(0.4, ge=0, le=1, description="part of sentences that stay alone; the rest are joined")
+    single_share: float = Field(0.6, ge=0, le=1, description="part of sentences that stay alone; the rest are joined")
     threads: NonNegativeInt = Field(0, description="threads of one operation; 1 where others use the cores too, 0: all")
     limit: PositiveInt | None = Field(None, description="texts per data set; for a quick try")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the passes; the weights stay fp32")
 
-    def tuned_parts(self) -> tuple[EncoderPart, ...]:
-        return self.encoder.trained
-
 
 def read_recipe(path: Path | None) -> TrainSettings:
     """The recipe of a YAML file; the packaged model's where the file or a value in it is not given."""
-    if path is None:
-        return TrainSettings()
-    try:
-        return TrainSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path} ({error.strerror}): correct the path") from error
-    except (yaml.YAMLError, ValidationError) as error:
-        first = (
-            str(error.errors()[0]["loc"]) + " " + error.errors()[0]["msg"]
-            if isinstance(error, ValidationError)
-            else "not YAML"
-        )
-        raise ConfigurationError(f"{path}: {first}: see workers/lifecycle/recipe.py for what there is") from error
+    return TrainSettings() if path is None else read_recipe_file(path, TrainSettings, see="workers/lifecycle/recipe.py")

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from workers.lifecycle.answers import area_batches
 from workers.lifecycle.data import read_lines
 from workers.lifecycle.overlap import overlaps
 from workers.models.config import HeadShape
@@ -31,7 +32,6 @@ from workers.text.windows import cut_windows
 PERMISSIVE_GENRES = frozenset({"academic", "bio", "court", "news", "interview", "voyage"})
 EPOCHS = 8
 BATCH_DOCUMENTS = 32
-BATCH_TOKENS = 8_192
 RATE = 1e-3
 PRIOR_RATE = 1e-2
 DROPOUT = 0.3
@@ -110,15 +110,11 @@ def read_documents(model: LoadedModel, documents: Sequence[SummedUp]) -> list[Re
 @torch.inference_mode()
 def _features(model: LoadedModel, items: Sequence[PreparedWindow]) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Unit vectors of each window's sentences, its own as often, and their lengths; in the order of the windows."""
-    order = sorted(range(len(items)), key=lambda number: items[number].area)
     found: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
-    while order:
-        area = items[order[0]].area
-        chosen = [n for n in order[: max(1, BATCH_TOKENS // area)] if items[n].area == area]
-        order = order[len(chosen) :]
+    for chosen in area_batches(items):
         batch = collate([items[n] for n in chosen])
         lengths = torch.from_numpy(batch.lengths)
-        mask = attention_mask(lengths, area)
+        mask = attention_mask(lengths, batch.ids.shape[1])
         lower = model.encoder.read_lower(torch.from_numpy(batch.ids), mask, torch.from_numpy(batch.shapes))
         plain = model.encoder.read_plain(lower, mask)
         sums = running_sums(plain)

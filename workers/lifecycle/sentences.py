@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.optim import AdamW
 
 from workers.lifecycle.batches import by_area
-from workers.lifecycle.learning import rate_share
+from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.models.encoder import BranchedEncoder, attention_mask
 from workers.models.folder import LoadedModel
 from workers.models.heads import running_sums
@@ -42,13 +41,10 @@ def restore_sentences(
     encoder.plain.requires_grad_(True)
     rng = random.Random(seed)  # noqa: S311
     steps = -(-tokens // batch_tokens)
-    optimizer = AdamW(encoder.plain.parameters(), lr=rate, weight_decay=0.0, fused=True)
+    optimizer = adam(groups_of(encoder.plain.parameters(), rate=rate, decay=0.0))
     for step, batch in zip(range(1, steps + 1), _batches(windows, batch_tokens, rng), strict=False):
         loss = _distance(encoder, trunk, batch, dtype=dtype)
-        torch.autograd.backward(loss)
-        optimizer.param_groups[0]["lr"] = rate * rate_share(step - 1, steps, warm_up=0.05)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        take_step(optimizer, loss, share=rate_share(step - 1, steps, warm_up=0.05))
         report(step, steps, loss.item())
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 
 from workers.errors import ConfigurationError
-from workers.lifecycle.naming import LabelMap, read_yaml
+from workers.lifecycle.naming import LabelMap
+from workers.lifecycle.recipe_file import read_yaml
 from workers.settings import FrozenSettings
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.base import StageName
 from workers.lifecycle.answers import answer, whole
-from workers.lifecycle.data import Topic
 from workers.models.shared import SharedEncoderModel
 from workers.stages.results import ClassificationResult
 
@@ -43,12 +42,3 @@ def fit_temperature(cosines: npt.NDArray[np.float64], right: Sequence[int], *, s
         logits = chosen / temperature
         losses.append(float(np.mean(np.logaddexp.reduce(logits, axis=1) - logits[:, 0])))
     return round(float(_TEMPERATURES[int(np.argmin(losses))]), 4)
-
-
-def zero_shot_accuracy(model: SharedEncoderModel, topics: Sequence[Topic], names: Mapping[str, str]) -> float:
-    """`names`: the data set's label -> the model's label it stands for. The model's other labels do not count."""
-    labels = model.info.labels[StageName.CLASSIFICATION]
-    columns = [labels.index(name) for name in names.values()]
-    best = cosines_of(model, [topic.text for topic in topics])[:, columns].argmax(axis=1)
-    theirs = list(names)
-    return float(np.mean([theirs[b] == topic.label for b, topic in zip(best, topics, strict=True)]))

@@ -7,17 +7,21 @@ from pathlib import Path
 
 import torch
 
+from schemas.base import StageName
 from workers.errors import ConfigurationError
 from workers.lifecycle.calibrate import calibrate
 from workers.lifecycle.card import write_card
-from workers.lifecycle.checkpoint import drop_checkpoint
+from workers.lifecycle.checkpoint import drop_checkpoint, require_free
 from workers.lifecycle.curve import require_plotting
+from workers.lifecycle.devset import dev_examples, read_logits, score
 from workers.lifecycle.extras import learn_salience, packaged_scores, restore_space, topic_temperature
 from workers.lifecycle.gathering import TrainingData, gather
+from workers.lifecycle.learning import ExtractionCourse
 from workers.lifecycle.recipe import TrainSettings, read_recipe
-from workers.lifecycle.schooling import school
-from workers.models.config import CONFIG_FILE, ModelConfig, TrainingRecord, write_config
+from workers.lifecycle.schooling import Look, school
+from workers.models.config import ModelConfig, TrainingRecord, write_config
 from workers.models.folder import LoadedModel, blank_model, open_model, save_model
+from workers.models.precision import DTYPES, choose_precision
 from workers.models.store import TOKENIZER_SHA256, TRUNK_SHA256, find_trunk
 from workers.settings import ModelSettings
 
@@ -28,15 +32,14 @@ def train(config: Path | None, *, data: Path, out: Path) -> None:
     Raises ConfigurationError if `out` already holds a model.
     """
     recipe = read_recipe(config)
-    if (out / CONFIG_FILE).exists():
-        raise ConfigurationError(f"{out} already holds a model: choose another --out")
+    require_free(out)
     require_plotting()
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     started = time.monotonic()
     model = first_model(recipe)
     gathered = gather(data, model.tokenizer, recipe)
-    epochs = school(model, gathered, recipe, out=out)
+    epochs = learn(model, gathered, recipe, out=out)
     if "lower" in recipe.encoder.trained:
         restore_space(model, gathered.examples, recipe, data=data)
     record = TrainingRecord(
@@ -50,6 +53,22 @@ def train(config: Path | None, *, data: Path, out: Path) -> None:
     drop_checkpoint(out)
 
 
+def learn(model: LoadedModel, gathered: TrainingData, recipe: TrainSettings, *, out: Path) -> int:
+    """Changes the model in place to its best epoch on dev; returns how many were run."""
+    dtype = DTYPES[choose_precision(recipe.precision, torch.device("cpu"))]
+    course = ExtractionCourse(model, gathered.examples, recipe, dtype)
+    dev = dev_examples(model, gathered.kept, max_tokens=recipe.max_tokens)
+
+    def look() -> Look | None:
+        if not dev:
+            return None
+        found = score(read_logits(model, dev))
+        return Look(found.value, {"entity F1": found.entities.f1, "pair F1": found.relations.f1})
+
+    wording = recipe.model_dump_json(exclude={"threads"})
+    return school(course, look, wording=wording, epochs=recipe.epochs, patience=recipe.patience, folder=out).epoch
+
+
 def first_model(recipe: TrainSettings) -> LoadedModel:
     """The trunk with untrained heads, or the model that the recipe starts from, as far as the types are the same."""
     torch.manual_seed(recipe.seed)
@@ -59,6 +78,7 @@ def first_model(recipe: TrainSettings) -> LoadedModel:
         tokenizer_sha256=TOKENIZER_SHA256,
         heads_sha256="",
         encoder=recipe.encoder,
+        stages=stages_of(recipe),
         entity_types=recipe.entity_types,
         relation_types=recipe.relation_types,
     )
@@ -66,6 +86,16 @@ def first_model(recipe: TrainSettings) -> LoadedModel:
     if recipe.start is not None:
         take_over(model, open_model(ModelSettings(name=recipe.start)))
     return model
+
+
+def stages_of(recipe: TrainSettings) -> tuple[StageName, ...]:
+    """What the model will have learned to answer: no relations without types, no summaries without salience."""
+    learned = {StageName.ENTITIES, StageName.CLASSIFICATION}
+    if recipe.relation_types:
+        learned.add(StageName.RELATIONS)
+    if recipe.packaged_extras or recipe.start is not None:
+        learned.add(StageName.SUMMARY)
+    return tuple(stage for stage in StageName if stage in learned)
 
 
 def take_over(model: LoadedModel, start: LoadedModel) -> None:

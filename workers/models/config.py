@@ -105,8 +105,13 @@ class ModelConfig(FrozenSettings):
 
 
 def revision_of(config: ModelConfig) -> str:
-    """SHA-256 over the configuration, which holds the digests of heads, trunk and tokenizer."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()
+    """SHA-256 over what can change an answer: the configuration with the digests of heads, trunk and tokenizer.
+
+    What is only told about the model is left out, and so is every default: neither a new score nor a new field makes
+    another model of it. A default that is changed later shows in the receipt's code version.
+    """
+    told = config.model_dump_json(exclude={"training", "scores"}, exclude_defaults=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def read_config(folder: Path) -> ModelConfig:

@@ -11,17 +11,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from schemas.base import StageName
 from workers.errors import ConfigurationError, ModelError
 from workers.models.adapters.causal_engine import CausalEngine, Generated
 from workers.models.adapters.causal_prompt import BEGINNINGS, CausalTokenizer, Frame, label_continuations
+from workers.models.adapters.weights import files_digest, load_weights
 from workers.models.base import ModelInfo, Unanswered
 from workers.models.precision import DTYPES, Precision, choose_device, choose_precision
 from workers.models.prepared import AREA_MULTIPLE
@@ -183,12 +182,12 @@ def load_causal(
     precision: Precision = choose_precision(settings.precision, device)
     vocabulary = Vocabulary(settings.entity_types, settings.relation_types, labels, max_sentences)
     tasks = tasks_for(stages, vocabulary, settings.templates)
-    model = _load(folder)
+    model = load_weights(folder, AutoModelForCausalLM)
     module: torch.nn.Module = model
     module.to(device, DTYPES[precision]).eval()
     info = ModelInfo(
         name=folder.name,
-        revision=_digest(folder),
+        revision=files_digest(folder, FILES),
         precision=precision,
         languages=frozenset(settings.languages),
         device=str(device),
@@ -206,43 +205,3 @@ def load_causal(
             "lower max_reply_tokens, shorten the templates, or use a model with a longer context"
         )
     return loaded
-
-
-def _load(folder: Path) -> PreTrainedModel:
-    """The weights in fp32. A head that the folder does not have would be noise: refused."""
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        loader: Any = (
-            AutoModelForCausalLM  # with loading information it returns two things, which its type does not say
-        )
-        loaded = loader.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ConfigurationError(
-            f"{folder} holds no causal language model that can be loaded ({type(error).__name__}): it needs "
-            "config.json, tokenizer.json and safetensors"
-        ) from error
-    model: PreTrainedModel = loaded[0]
-    missing = sorted(loaded[1]["missing_keys"])
-    if missing or loaded[1]["mismatched_keys"]:
-        what = missing[0] if missing else "weights of another size"
-        raise ConfigurationError(
-            f"{folder} is no causal language model ({what} is missing or does not fit): name another"
-        )
-    return model
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of everything that can change an answer."""
-    digest = hashlib.sha256()
-    for file in sorted({file for pattern in FILES for file in folder.glob(pattern)}):
-        with file.open("rb") as opened:
-            digest.update(f"{file.name} {hashlib.file_digest(opened, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()

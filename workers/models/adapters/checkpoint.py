@@ -6,28 +6,24 @@ Runs no code that it finds, downloads nothing itself, and refuses a checkpoint w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
-from transformers.utils import logging as hf_logging
 
 from workers.errors import ConfigurationError
 from workers.models.adapters.encoding import TextEncoder
+from workers.models.adapters.weights import WEIGHTS, files_digest, load_weights, one_line
 from workers.models.precision import DTYPES, choose_device, choose_precision
 from workers.models.store import find_folder
 from workers.settings import CheckpointModel
 
 CONFIG_FILE = "config.json"
-WEIGHTS = "*.safetensors"
 # Nothing else is read.
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -43,7 +39,6 @@ FILES = (CONFIG_FILE, WEIGHTS, f"{WEIGHTS}.index.json", *TOKENIZER_FILES)
 UNBOUNDED = 1 << 20  # transformers writes 1e30 where a tokenizer knows no length
 USUAL_LENGTH = 512  # for a model that says nothing
 FEWEST_ROWS = 64
-CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +59,10 @@ class Checkpoint:
 def open_checkpoint(spec: CheckpointModel, auto_class: Any) -> Checkpoint:
     """The model by one of transformers' auto classes. Raises ConfigurationError, one line, for whatever is wrong."""
     folder = find_folder(spec.name, revision=spec.revision, files=FILES)
-    if not any(folder.glob(WEIGHTS)):
-        raise ConfigurationError(f"{folder} has no weights as safetensors, and nothing else is loaded: convert them")
     if not any(all((folder / name).is_file() for name in names) for names in VOCABULARIES):
         # Without this transformers makes an empty tokenizer, to which every text is unknown.
         raise ConfigurationError(f"{folder} has no fast tokenizer (tokenizer.json), and offsets need one: convert it")
-    with _one_line(folder):
+    with one_line(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -78,7 +71,7 @@ def open_checkpoint(spec: CheckpointModel, auto_class: Any) -> Checkpoint:
     if getattr(config, "pad_token_id", None) is None:  # some heads look for it to find where a text ends
         config.pad_token_id = tokenizer.pad_token_id
     config.use_cache = False  # of a decoder, for steps that never come
-    model = _load(folder, config, auto_class)
+    model = load_weights(folder, auto_class, config=config)
     device = choose_device(spec.device)
     precision = choose_precision(spec.precision, device)
     modules: nn.Module = model  # transformers' own `to` has no types
@@ -88,7 +81,7 @@ def open_checkpoint(spec: CheckpointModel, auto_class: Any) -> Checkpoint:
         raise ConfigurationError(f"{folder / CONFIG_FILE} names no labels (id2label): add them")
     return Checkpoint(
         name=folder.name if Path(spec.name).expanduser().is_dir() else spec.name,  # records tell nothing of our disks
-        revision=_digest(folder),
+        revision=files_digest(folder, FILES),
         precision=precision,
         device=device,
         model=model,
@@ -130,27 +123,6 @@ def revision_with(checkpoint: Checkpoint, *choices: object) -> str:
     return hashlib.sha256(repr((checkpoint.revision, *choices)).encode()).hexdigest()
 
 
-def _load(folder: Path, config: Any, auto_class: Any) -> PreTrainedModel:
-    with _one_line(folder), _quiet():
-        model, told = auto_class.from_pretrained(
-            folder,
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    missing = sorted(told["missing_keys"])
-    if missing or told["mismatched_keys"]:
-        what = missing[0] if missing else "weights of another size"
-        raise ConfigurationError(
-            f"{folder} is not trained for this ({what} is missing or does not fit): name a checkpoint of this kind"
-        )
-    loaded: PreTrainedModel = model
-    return loaded
-
-
 def _longest(model: PreTrainedModel, tokenizer_length: int | float) -> int:
     """The least of what the tokenizer, the configuration and the table of positions say."""
     said = [tokenizer_length, getattr(model.config, "max_position_embeddings", None)]
@@ -160,39 +132,3 @@ def _longest(model: PreTrainedModel, tokenizer_length: int | float) -> int:
             said.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
     known = [int(length) for length in said if isinstance(length, int | float) and 0 < length < UNBOUNDED]
     return min(known, default=USUAL_LENGTH)
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over the digests of all files that were read, by name."""
-    whole = hashlib.sha256()
-    for file in sorted({file for pattern in FILES for file in folder.glob(pattern)}):
-        own = hashlib.sha256()
-        with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                own.update(chunk)
-        whole.update(f"{file.name} {own.hexdigest()}\n".encode())
-    return whole.hexdigest()
-
-
-@contextmanager
-def _one_line(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        raise ConfigurationError(f"{folder} cannot be loaded ({told[0][:200]}): restore or replace it") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers draws a bar for every load, and prints tables about what is checked here."""
-    voice: Any = hf_logging  # has no annotations
-    shown, level = voice.is_progress_bar_enabled(), voice.get_verbosity()
-    voice.disable_progress_bar()
-    voice.set_verbosity_error()
-    try:
-        yield
-    finally:
-        voice.set_verbosity(level)
-        if shown:
-            voice.enable_progress_bar()

@@ -6,29 +6,23 @@ Runs no code that it finds, downloads nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, PreTrainedModel
-from transformers.utils import logging as hf_logging
 
 from workers.errors import ConfigurationError
 from workers.models.adapters.seq2seq_options import Writing, choose_writing, read_own_config
 from workers.models.adapters.seq2seq_tokens import Seq2SeqTokenizer
+from workers.models.adapters.weights import WEIGHTS, files_digest, load_weights
 from workers.models.store import find_folder
 from workers.settings import SequenceToSequenceModel
 
 CONFIG_FILE = "config.json"
 TOKENIZER_FILE = "tokenizer.json"
 GENERATION_FILE = "generation_config.json"
-WEIGHTS = "*.safetensors"
 SEQ2SEQ_FILES = (CONFIG_FILE, TOKENIZER_FILE, GENERATION_FILE, WEIGHTS, f"{WEIGHTS}.index.json")  # nothing else is read
-CHUNK_BYTES = 1 << 22
 CODE_VERSION = "1"  # of everything between a window and its summary
 
 
@@ -50,9 +44,8 @@ def open_seq2seq(spec: SequenceToSequenceModel) -> LoadedSeq2Seq:
     folder = find_folder(spec.name, revision=spec.revision, files=SEQ2SEQ_FILES)
     config = read_own_config(_read(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
     definition = _read(folder / TOKENIZER_FILE)
-    if not any(folder.glob(WEIGHTS)):
-        raise ConfigurationError(f"{folder} has no weights as safetensors, and nothing else is loaded: convert them")
-    model = _load(folder)
+    # Eager attention: the others take another kernel where no token of a batch is padding, and give other bits.
+    model = load_weights(folder, AutoModelForSeq2SeqLM, attn_implementation="eager")
     own = model.generation_config
     writing = choose_writing(spec, own.to_diff_dict(), config, str(folder))
     tokens = _special_tokens(own, str(folder))
@@ -70,14 +63,9 @@ def open_seq2seq(spec: SequenceToSequenceModel) -> LoadedSeq2Seq:
 
 def revision_of(folder: Path, writing: Writing) -> str:
     """SHA-256 over how it writes and the digests of all files that are read, by name."""
-    whole = hashlib.sha256(f"{CODE_VERSION} {writing.digest()}\n".encode())
-    for path in sorted({path for pattern in SEQ2SEQ_FILES for path in folder.glob(pattern)}):
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
-        whole.update(f"{path.name} {digest.hexdigest()}\n".encode())
-    return whole.hexdigest()
+    return hashlib.sha256(
+        f"{CODE_VERSION} {writing.digest()} {files_digest(folder, SEQ2SEQ_FILES)}".encode()
+    ).hexdigest()
 
 
 def _read(path: Path) -> bytes:
@@ -85,45 +73,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"cannot read {path} ({error.strerror}): restore it or correct the setting") from error
-
-
-def _load(folder: Path) -> PreTrainedModel:
-    """Eager attention: the others take another kernel where no token of a batch is padding, and give other bits."""
-    try:
-        with _silence():
-            model, report = AutoModelForSeq2SeqLM.from_pretrained(
-                folder,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                attn_implementation="eager",
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError, KeyError, TypeError) as error:
-        raise ConfigurationError(
-            f"{folder} cannot be loaded ({type(error).__name__}): its weights are damaged or do not fit {CONFIG_FILE}"
-        ) from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ConfigurationError(f"{folder} lacks {len(missing)} of its weights, such as {missing[0]}: replace it")
-    loaded: PreTrainedModel = model
-    return loaded
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """transformers draws a bar for every load, whoever watches, and reports in tables what is checked here."""
-    log: Any = hf_logging  # has no annotations
-    shown, level = log.is_progress_bar_enabled(), log.get_verbosity()
-    log.disable_progress_bar()
-    log.set_verbosity_error()
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
-        if shown:
-            log.enable_progress_bar()
 
 
 def _special_tokens(own: GenerationConfig, what: str) -> GenerationConfig:
