@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint chaos bench evaluate clean
+.PHONY: demo test lint chaos bench evaluate trained clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
@@ -45,6 +45,13 @@ evaluate: $(STAMP)
 	$(BIN)/enrich evaluate $(MODEL) --standard $(DATA) --speed --table > docs/evaluation.md.new
 	@mv docs/evaluation.md.new docs/evaluation.md
 	@cat docs/evaluation.md
+
+# Models trained on the recipes of benchmarks/recipes, and their scores. About an hour.
+trained: $(STAMP)
+	@test -d $(DATA) || { echo "make trained: there is no folder $(DATA); name one: make trained DATA=..." >&2; exit 2; }
+	$(BIN)/python benchmarks/trained.py $(DATA) > docs/trained.md.new
+	@mv docs/trained.md.new docs/trained.md
+	@cat docs/trained.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,11 +9,12 @@ import torch.nn.functional as F  # noqa: N812
 
 from workers.errors import ConfigurationError
 from workers.lifecycle import quoting as fitting
+from workers.lifecycle.leading import Judged, strongest_lead, within_one_error
 from workers.lifecycle.overlap import overlaps
 from workers.lifecycle.quoting import School
 from workers.lifecycle.salience import ReadDocument, logits_of
 from workers.models.config import HeadShape
-from workers.stages.results import Quoting
+from workers.stages.results import Quoting, Weights
 
 WIDTH = 64
 SHAPE = HeadShape(salience_width=32)
@@ -33,6 +34,14 @@ def document(seed: int, *, first: bool = False) -> ReadDocument:
     return ReadDocument(
         sentences, references, F.normalize(vectors), windows, torch.full((5,), 20), torch.from_numpy(gains).float()
     )
+
+
+def long_document(seed: int, told: int) -> ReadDocument:
+    """Forty sentences, of which a reference repeats one."""
+    vectors = F.normalize(torch.randn(40, WIDTH, generator=torch.Generator().manual_seed(seed)))
+    sentences = tuple(f"word{n} other{n} third{n}" for n in range(40))
+    gains = torch.from_numpy(np.eye(40)[told]).float()
+    return ReadDocument(sentences, (sentences[told],), vectors, vectors, torch.full((40,), 20), gains)
 
 
 def hits(school: School) -> float:
@@ -78,6 +87,28 @@ def test_where_summaries_repeat_the_start_the_start_is_quoted() -> None:
     )
     assert quoting.one.position < -0.3
     assert quoting.one.redundancy == 0  # one sentence has nothing to be like
+
+
+@pytest.mark.parametrize(
+    ("losses", "within"),
+    [([0.0, 0.0, 0.0], True), ([0.1, -0.1, 0.05], True), ([0.1, 0.1, 0.1], False), ([0.3, 0.2, 0.25], False)],
+)
+def test_a_loss_within_its_standard_error_is_none(losses: list[float], within: bool) -> None:
+    assert within_one_error(np.array(losses)) is within
+
+
+@pytest.mark.parametrize(("first", "strongest"), [(True, True), (False, False)])
+def test_the_start_is_preferred_as_far_as_the_documents_allow(first: bool, strongest: bool) -> None:
+    """With 40 sentences a summary of three misses what is told late, unless nothing draws it to the start."""
+    told = [1 if first else 30 + number % 8 for number in range(40)]
+    judged = [
+        Judged(long_document(number, place), 4.0 * np.eye(40)[place], 1.0, 0) for number, place in enumerate(told)
+    ]
+
+    def fit(fold: int, lead: float) -> Weights:
+        return Weights(1.0, 0.0, -lead, 0.0, 0.0, 0.0, 0.0)
+
+    assert (strongest_lead(judged, (0.0, 0.5, 4.0), fit) == 4.0) is strongest
 
 
 def test_many_quotes_are_drawn_without_repeats_and_few_are_all_taken() -> None:

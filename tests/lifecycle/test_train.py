@@ -54,12 +54,21 @@ def course_of(data: Path, recipe: TrainSettings, encoder: EncoderShape = SMALL) 
     return model, ExtractionCourse(model, gather(data, model.tokenizer, recipe).examples, recipe, torch.float32)
 
 
-@pytest.mark.parametrize("parts", [("case", "tuned"), ("case", "lower", "plain", "tuned")])
+@pytest.mark.parametrize(
+    ("parts", "tune"),
+    [
+        (("case", "tuned"), "full"),
+        (("case", "lower", "plain", "tuned"), "full"),
+        (("case", "lower", "plain", "tuned"), "lora"),
+    ],
+)
 def test_it_learns_what_the_data_teach_and_changes_only_what_it_says(
-    tmp_path: Path, parts: tuple[EncoderPart, ...]
+    tmp_path: Path, parts: tuple[EncoderPart, ...], tune: str
 ) -> None:
     data = write_training_data(tmp_path)
-    recipe = small_recipe(epochs=20, batch_tokens=512, encoder_rate=2e-3, heads_rate=1e-2, dropout=0, forget=0)
+    recipe = small_recipe(
+        tune=tune, epochs=20, batch_tokens=512, encoder_rate=2e-3, heads_rate=1e-2, dropout=0, forget=0
+    )
     encoder = SMALL.model_copy(update={"trained": parts})
     model, course = course_of(data, recipe, encoder)
     steps: list[Step] = []
@@ -69,6 +78,7 @@ def test_it_learns_what_the_data_teach_and_changes_only_what_it_says(
     assert steps[-1].step == course.steps, "the schedule must end where the data ends"
     assert steps[-1].losses["entities"] < first.losses["entities"] / 3
     assert steps[-1].losses["relations"] < first.losses["relations"] / 2
+    course.finish(course.weights())
     before, after = small_model(encoder).encoder.state_dict(), model.encoder.state_dict()
     changed = {name.split(".")[0] for name, tensor in after.items() if not torch.equal(tensor, before[name])}
     assert changed == set(parts) - {"plain"}
@@ -146,6 +156,7 @@ def test_a_teams_own_labels_and_files_are_a_recipe(tmp_path: Path) -> None:
         precision: fp32
         epochs: 2
         packaged_extras: false
+        restore_tokens: 4096
         entity_types: [PERSON, PLACE]
         relation_types: [{name: came_from, heads: [PERSON], tails: [PLACE]}]
         sources:

@@ -17,8 +17,8 @@ from workers.lifecycle.averaging import MovingAverage
 from workers.lifecycle.batches import forgotten
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.classifier_data import TextExample
-from workers.lifecycle.classifier_lora import install, merge
 from workers.lifecycle.classifier_recipe import ClassifierRecipe
+from workers.lifecycle.lora import install, merge
 from workers.lifecycle.schooling import Step
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.models.classifier import ClassifierHead

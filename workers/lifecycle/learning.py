@@ -13,6 +13,7 @@ from torch.optim import AdamW
 from workers.lifecycle.batches import Noise, TrainingBatch, by_area, epoch_batches
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.examples import Example
+from workers.lifecycle.lora import install, merge
 from workers.lifecycle.losses import entity_loss, relation_loss
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.schooling import Step
@@ -33,8 +34,11 @@ class ExtractionCourse:
         self._model, self._examples, self._recipe, self._dtype = model, examples, recipe, dtype
         encoder = model.encoder
         encoder.requires_grad_(False)
-        for part in PARTS:
-            getattr(encoder, part).requires_grad_(part in model.config.encoder.trained)
+        for part in [part for part in PARTS if part in model.config.encoder.trained]:
+            if recipe.tune == "lora" and part != "case":
+                install(getattr(encoder, part), recipe.lora_rank)
+            else:
+                getattr(encoder, part).requires_grad_(True)
         self.per_epoch = len(by_area([e.window for e in examples], recipe.batch_tokens, random.Random(0)))  # noqa: S311
         self.steps = self.per_epoch * recipe.epochs
         self._optimizer = _optimizer(encoder, model.heads, recipe)
@@ -72,7 +76,9 @@ class ExtractionCourse:
         return {name: tensor.detach().clone() for name, tensor in self._module.state_dict().items()}
 
     def finish(self, weights: Mapping[str, Tensor]) -> None:
+        """The model gets these weights for good, low-rank changes merged."""
         self._module.load_state_dict(dict(weights))
+        merge(self._model.encoder)
 
 
 def losses(

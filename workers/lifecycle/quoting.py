@@ -2,7 +2,8 @@
 
 A quote's merit is the sum of its sentences' merits less their likeness to each other, and is fitted so that its softmax
 over many quotes of a document is that of their overlap with what people wrote. Quotes of one sentence and of several
-are fitted apart: with more sentences, long ones cost precision.
+are fitted apart: with more sentences, long ones cost precision. How far several are drawn to the start of the document
+is not fitted but chosen, see `leading`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from workers.errors import ConfigurationError
+from workers.lifecycle.leading import LEADS, Judged, strongest_lead
 from workers.lifecycle.overlap import overlaps
 from workers.lifecycle.salience import ReadDocument, logits_of, train_head
 from workers.models.config import HeadShape
@@ -32,6 +34,7 @@ QUOTES = 400  # of a document
 SHARPNESS = {1: 0.05, 2: 0.03}  # by sentences of a quote: overlap that makes one e times as likely
 DECAY = 1e-3
 DECIMALS = 3
+NAMES = tuple(field.name for field in fields(Weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,18 @@ class School:
         """Weights, fitted to logits of heads that did not see the document."""
         heads = [self.head(width, shape, seed=seed, without=fold) for fold in range(FOLDS)]
         judged = [
-            (document, logits_of(heads[number % FOLDS], document), share / len(part))
+            Judged(document, logits_of(heads[number % FOLDS], document), share / len(part), number % FOLDS)
             for part, share in ((self.long, 1.0), (self.short[:SHORT_DOCUMENTS], SHORT_SHARE))
             for number, document in enumerate(part)
         ]
         generator = np.random.default_rng(seed)
-        one, several = (
-            _fit([_quotes(document, logits, size, generator, weight) for document, logits, weight in judged])
-            for size in (1, 2)
-        )
-        return Quoting(one, several)
+        one, several = ([_quotes(one, size, generator) for one in judged] for size in (1, 2))
+        tested = judged[: len(self.long)] if len(self.long) > 1 else judged
+
+        def without(fold: int, lead: float) -> Weights:
+            return _fit([quotes for one, quotes in zip(judged, several, strict=True) if one.fold != fold], lead)
+
+        return Quoting(_fit(one), _fit(several, strongest_lead(tested, LEADS, without)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +83,18 @@ class Quotes:
     weight: float  # of the document
 
 
-def _quotes(
-    document: ReadDocument,
-    logits: npt.NDArray[np.float64],
-    size: int,
-    generator: np.random.Generator,
-    weight: float,
-) -> Quotes:
+def _quotes(judged: Judged, size: int, generator: np.random.Generator) -> Quotes:
+    document = judged.document
     chosen = _sampled(np.flatnonzero(document.allowed), size, generator)
     vectors = document.vectors.double().numpy()
-    sums = evidence(logits, vectors, document.tokens.numpy())[chosen].sum(axis=1)
+    sums = evidence(judged.logits, vectors, document.tokens.numpy())[chosen].sum(axis=1)
     likeness = sum(
         ((vectors[chosen[:, a]] * vectors[chosen[:, b]]).sum(axis=1) for a, b in combinations(range(size), 2)),
         start=np.zeros(len(chosen)),
     )
     gains = torch.from_numpy(overlaps(document.sentences, document.references, chosen))
     columns = torch.from_numpy(np.column_stack([sums, -likeness]))
-    return Quotes(columns, torch.softmax(gains / SHARPNESS[size], dim=0), weight)
+    return Quotes(columns, torch.softmax(gains / SHARPNESS[size], dim=0), judged.weight)
 
 
 def _sampled(sentences: npt.NDArray[np.int64], size: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -107,14 +107,19 @@ def _sampled(sentences: npt.NDArray[np.int64], size: int, generator: np.random.G
     return sentences[quotes]
 
 
-def _fit(documents: Sequence[Quotes]) -> Weights:
-    """Convex: the one minimum, whatever the start."""
-    weights = torch.zeros(len(fields(Weights)), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+def _fit(documents: Sequence[Quotes], lead: float | None = None) -> Weights:
+    """Convex: the one minimum, whatever the start. `lead`: a given pull to the start, the same in long documents."""
+    free, given = torch.ones(len(NAMES), dtype=torch.float64), torch.zeros(len(NAMES), dtype=torch.float64)
+    if lead is not None:
+        free[[NAMES.index("position"), NAMES.index("position_long")]] = 0.0
+        given[NAMES.index("position")] = -lead
+    learned = torch.zeros(len(NAMES), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([learned], max_iter=100, line_search_fn="strong_wolfe")
     total = sum(quotes.weight for quotes in documents)
 
     def loss() -> float:
         optimizer.zero_grad()
+        weights = learned * free + given
         value = DECAY * (weights**2).sum()
         for quotes in documents:
             miss = -(quotes.wanted * torch.log_softmax(quotes.columns @ weights, dim=0)).sum()
@@ -123,4 +128,4 @@ def _fit(documents: Sequence[Quotes]) -> Weights:
         return value.item()
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return Weights(*(round(value, DECIMALS) for value in weights.tolist()))
+    return Weights(*(round(value, DECIMALS) for value in (learned * free + given).tolist()))

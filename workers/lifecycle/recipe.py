@@ -87,6 +87,8 @@ class TrainSettings(FrozenSettings):
     encoder: EncoderShape = Field(
         EncoderShape(case_at="input", trained=("case", "lower", "plain", "tuned")), description="what is tuned"
     )
+    tune: Literal["full", "lora"] = Field("full", description="of those layers: all weights, or low-rank changes")
+    lora_rank: PositiveInt = Field(16, description="rank of the changes with tune: lora")
     start: str | None = Field(None, description="model to start from, by name or folder; the bare trunk if not given")
     seed: int = Field(7, description="of the order of the data, the cuts and the heads' first weights")
     epochs: PositiveInt = Field(4, description="passes over the data")

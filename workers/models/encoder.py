@@ -39,8 +39,8 @@ class Layer(nn.Module):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """Scaled dot-product attention [B, heads, T, D]. Written out where gradients are wanted: the backward pass of torch's
-    fused kernel takes so long on CPUs that a whole training step is a third faster without it."""
+    """Scaled dot-product attention [B, heads, T, D]. Written out where gradients are wanted: the backward pass of
+    torch's fused kernel takes so long on CPUs that a whole training step is a third faster without it."""
     if not torch.is_grad_enabled():
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     scores = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from workers.lifecycle.classifier_lora import LowRank, install, merge
+from workers.lifecycle.lora import LowRank, install, merge
 
 
 def network() -> nn.Sequential:
