@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -82,6 +83,25 @@ def test_it_learns_what_the_data_teach_and_changes_only_what_it_says(
     before, after = small_model(encoder).encoder.state_dict(), model.encoder.state_dict()
     changed = {name.split(".")[0] for name, tensor in after.items() if not torch.equal(tensor, before[name])}
     assert changed == set(parts) - {"plain"}
+
+
+def test_words_that_are_no_names_to_us_are_taught_as_none(tmp_path: Path) -> None:
+    row: dict[str, object] = {"tokens": ["@ada", "met", "Ada"], "tags": ["B-PER", "O", "B-PER"]}
+    write_lines(tmp_path / "own.jsonl", [row])
+    source = {"path": "own.jsonl", "types": {"PER": "PER"}}
+    tokenizer = small_model().tokenizer
+
+    def possible(**more: object) -> list[list[int]]:
+        recipe = TrainSettings.model_validate({"sources": [source | more], "dev": []})
+        [example] = gather(tmp_path, tokenizer, recipe).examples
+        return [np.flatnonzero(tags).tolist() for tags in example.possible]
+
+    begins = 1 + 2 * ENTITY_TYPES.index("PER")
+    assert possible()[0] == possible()[-1] == [begins]
+    taught = possible(no_names="@")
+    assert 0 in taught[0]
+    assert begins not in taught[0]
+    assert taught[-1] == [begins]
 
 
 def test_a_run_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path) -> None:
@@ -181,7 +201,10 @@ def test_a_checkpoint_of_another_recipe_is_not_taken_up(tmp_path: Path) -> None:
         train(None, data=data, out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("content", ["epochs: 0", "epoch: 3", "epochs: [", "[1]"])
+@pytest.mark.parametrize(
+    "content",
+    ["epochs: 0", "epoch: 3", "epochs: [", "[1]", "sources: [{path: a.jsonl, form: related, no_names: '@'}]"],
+)
 def test_a_recipe_that_cannot_work_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workers.lifecycle.data import Labelled, read_related, read_tagged
@@ -58,7 +58,13 @@ def gather(folder: Path, tokenizer: SubwordTokenizer, recipe: TrainSettings) -> 
 
 
 def read_source(folder: Path, source: Source) -> list[Labelled]:
-    return (read_related if source.form == "related" else read_tagged)(folder / source.path)
+    texts = (read_related if source.form == "related" else read_tagged)(folder / source.path)
+    return texts if source.no_names is None else [_without(text, source.no_names) for text in texts]
+
+
+def _without(text: Labelled, no_names: str) -> Labelled:
+    kept = tuple(mention for mention in text.mentions if not text.tokens[mention.start].startswith(no_names))
+    return replace(text, mentions=kept)
 
 
 def source_scheme(source: Source, labels: LabelSpace) -> Scheme:
