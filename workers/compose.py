@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from schemas.base import StageName
+from workers.batching.calibration import Budgets, find_budgets
 from workers.batching.device import Device
+from workers.batching.policy import BatchLimit
 from workers.batching.scheduler import Batcher
 from workers.cache.base import ResultCache
 from workers.cache.keys import KeyMaker, StageIdentity
@@ -24,6 +29,7 @@ from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError
 from workers.models.base import WindowModel
+from workers.remembered import FOLDER, Remembered
 from workers.settings import (
     DEFAULT_MODEL,
     CacheSettings,
@@ -43,6 +49,10 @@ from workers.stages.fingerprint import fingerprint
 from workers.transport.base import Transport
 
 AnyModel = WindowModel[Any, Any]
+ENCODERS = ModelSettings | TokenClassificationModel | SequenceClassificationModel | ZeroShotModel
+CALIBRATED = (
+    TokenClassificationModel | SequenceClassificationModel | ZeroShotModel
+)  # and ours: they encode, nothing else
 
 
 def load_models(settings: Settings) -> dict[str, AnyModel]:
@@ -112,6 +122,25 @@ def extra_needed(extra: str) -> Iterator[None]:
         raise ConfigurationError(told) from error
 
 
+def measured_budgets(settings: Settings, models: Mapping[str, AnyModel]) -> dict[str, Budgets]:
+    """How full batches should be, by lane: as this machine remembers for the model, else as measured now, in seconds.
+
+    Only for models that encode and no more. Those that write are not made faster by it, and take minutes to measure.
+    """
+    from workers.models.measured import machine_key
+
+    limit = BatchLimit(settings.batch.max_items, settings.batch.max_padded_tokens)
+    remembered = Remembered(FOLDER / "batches.json", Budgets)
+    found = {}
+    for name, model in models.items():
+        if settings.batch.calibrate and isinstance(settings.spec(name), ENCODERS):
+            info = model.info
+            key = " ".join(map(str, (machine_key(), info.revision[:16], info.precision, info.device, limit)))
+            measure = partial(find_budgets, model, limit, clock=time.perf_counter)
+            found[name] = remembered.get_or_measure(key, measure)
+    return found
+
+
 def window_for(name: str, model: AnyModel, settings: Settings) -> WindowSettings:
     """How texts are cut for a model: as asked for it by name, which must fit; else no longer than it reads."""
     spec = settings.spec(name)
@@ -143,7 +172,9 @@ def open_cache(settings: CacheSettings) -> ResultCache:
 
 
 @contextmanager
-def open_pipeline(settings: Settings, models: Mapping[str, AnyModel]) -> Iterator[Pipeline]:
+def open_pipeline(
+    settings: Settings, models: Mapping[str, AnyModel], budgets: Mapping[str, Budgets] = MappingProxyType({})
+) -> Iterator[Pipeline]:
     """A pipeline over `models`, by lane, with their device threads and the cache; all are closed at the end."""
     lanes = [Lane(name, models[name].info, stages) for name, stages in settings.lanes().items()]
     with ExitStack() as stack:
@@ -153,7 +184,8 @@ def open_pipeline(settings: Settings, models: Mapping[str, AnyModel]) -> Iterato
         answers = {}
         for lane in lanes:
             device = devices.setdefault(lane.info.device, Device()) if lane.info.device is not None else Device()
-            batcher = Batcher(models[lane.name], settings.batch, device=device)
+            own = budgets[lane.name].padded_tokens if lane.name in budgets else None
+            batcher = Batcher(models[lane.name], settings.batch, device=device, budgets=own)
             stack.callback(batcher.close)
             answers[lane.name] = Answers(batcher, cache, keys_of(lane, settings), lane.stages)
         cutters = {lane.name: cutter_of(lane, models[lane.name], settings) for lane in lanes}
@@ -188,8 +220,13 @@ def keys_of(lane: Lane, settings: Settings) -> KeyMaker:
 
 
 @contextmanager
-def open_worker(settings: Settings, models: Mapping[str, AnyModel], transport: Transport) -> Iterator[Worker]:
-    """A worker over `transport`, not started."""
+def open_worker(
+    settings: Settings,
+    models: Mapping[str, AnyModel],
+    transport: Transport,
+    budgets: Mapping[str, Budgets] = MappingProxyType({}),
+) -> Iterator[Worker]:
+    """A worker over `transport`, not started. `budgets` by lane: see `measured_budgets`; else batches are as set."""
     outgoing = Outgoing(
         enriched_topic=settings.kafka.enriched_topic,
         dead_topic=settings.kafka.dead_topic,
@@ -197,7 +234,7 @@ def open_worker(settings: Settings, models: Mapping[str, AnyModel], transport: T
         max_payload_bytes=settings.limits.max_dead_letter_bytes,
         worker=settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}",
     )
-    with open_pipeline(settings, models) as pipeline:
+    with open_pipeline(settings, models, budgets) as pipeline:
         yield Worker(transport, pipeline, outgoing, settings.epoch)
 
 
@@ -208,7 +245,9 @@ def kafka_worker(settings: Settings) -> Iterator[Worker]:
     from workers.transport.kafka_admin import check_record_limit
 
     check_record_limit(settings.kafka, settings.output.max_record_bytes)
-    with open_worker(settings, load_models(settings), KafkaTransport(settings.kafka)) as worker:
+    models = load_models(settings)
+    budgets = measured_budgets(settings, models)
+    with open_worker(settings, models, KafkaTransport(settings.kafka), budgets) as worker:
         yield worker
 
 
@@ -228,7 +267,8 @@ def file_worker(
         max_record_bytes=settings.limits.max_record_bytes,
         on_progress=on_read,
     )
-    with open_worker(settings, load_models(settings), transport) as worker:
+    models = load_models(settings)
+    with open_worker(settings, models, transport, measured_budgets(settings, models)) as worker:
         yield worker
 
 

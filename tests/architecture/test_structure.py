@@ -15,7 +15,7 @@ LONGEST_FILE = 300
 LONGEST_FUNCTION = 60
 
 # Everybody may import these; they import nothing of ours but schemas.
-FREE = {"workers.errors", "workers.settings"}
+FREE = {"workers.errors", "workers.settings", "workers.remembered"}
 # module -> (our modules it may import, third-party packages it may import)
 ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "schemas": (set(), {"pydantic"}),
@@ -43,7 +43,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.batching": (
         {"workers.models.base", "workers.telemetry", "workers.text.pieces", "workers.stages.results", "schemas"},
-        {"numpy"},
+        {"numpy", "pydantic"},
     ),
     "workers.cache": ({"schemas", "workers.text.pieces"}, {"redis", "orjson"}),
     "workers.transport": ({"schemas", "workers.telemetry"}, {"kafka", "orjson"}),
@@ -80,6 +80,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.telemetry": (set(), {"orjson"}),
     "workers.errors": (set(), set()),
+    "workers.remembered": (set(), {"pydantic"}),
     "workers.settings": ({"schemas"}, {"pydantic"}),
     "workers.configuration": (set(), {"pydantic", "yaml"}),
 }

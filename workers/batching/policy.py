@@ -20,10 +20,17 @@ class BatchLimit:
 
     max_items: int
     max_padded_tokens: int
+    budgets: tuple[tuple[int, int], ...] = ()  # (padded length, padded tokens), by length: less where less is as fast
 
     def items(self, area: int) -> int:
         """How many items of this padded length go into one batch."""
-        return max(1, min(self.max_items, self.max_padded_tokens // area))
+        return max(1, min(self.max_items, min(self.max_padded_tokens, self.budget(area)) // area))
+
+    def budget(self, area: int) -> int:
+        """Padded tokens by the nearest measured length above; by the longest for what is longer."""
+        if not self.budgets:
+            return self.max_padded_tokens
+        return next((tokens for length, tokens in self.budgets if length >= area), self.budgets[-1][1])
 
     def lowered_to(self, padded_tokens: int) -> BatchLimit:
         return replace(self, max_padded_tokens=max(1, min(self.max_padded_tokens, padded_tokens)))

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic
 
@@ -44,16 +44,17 @@ class Batcher(Generic[PreparedT, RawT]):
         settings: BatchSettings,
         *,
         device: Device | None = None,
+        budgets: Mapping[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`device` is shared by the batchers whose models run on the same one."""
+        """`device` is shared by the batchers whose models run on the same one; `budgets`: see `calibration`."""
         self._model = CheckedModel(model)
         self._device = device or Device()
         self._clock = clock
         self._max_wait_s = settings.max_wait_ms / 1000
         # Everything below is guarded by this lock.
         self._changed = threading.Condition()
-        self._limit = BatchLimit(settings.max_items, settings.max_padded_tokens)
+        self._limit = BatchLimit(settings.max_items, settings.max_padded_tokens, tuple(sorted((budgets or {}).items())))
         self._buckets: Buckets[Place[PreparedT]] = Buckets()
         self._suspects: deque[Batch[PreparedT]] = deque()
         self._raws: deque[tuple[Batch[PreparedT], RawT]] = deque()

@@ -32,6 +32,7 @@ def steps(settings: Settings) -> Iterator[Step]:
     yield "configuration", lambda: "valid"
     yield "model", lambda: _model(settings)
     yield "auto precision", lambda: _auto_precision(settings)
+    yield "batches", lambda: _batches(settings)
     yield "kafka", lambda: _brokers(settings)
     yield "topics", lambda: _topics(settings)
     if settings.cache.kind == "redis":
@@ -51,6 +52,13 @@ def _auto_precision(settings: Settings) -> str:
     from workers.models.precision import auto_precision, choose_device
 
     return auto_precision(choose_device(settings.model.device)).describe()
+
+
+def _batches(settings: Settings) -> str:
+    from workers.compose import load_models, measured_budgets
+
+    found = measured_budgets(settings, load_models(settings))
+    return "; ".join(f"{name}: {budgets.describe()}" for name, budgets in found.items()) or "as set, not measured"
 
 
 def _brokers(settings: Settings) -> str:

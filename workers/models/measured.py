@@ -7,7 +7,6 @@ kept in a small file, so that a machine measures once per version of torch. Know
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import Field, PositiveFloat, ValidationError
+from pydantic import Field, PositiveFloat
 from torch import nn
 
 from workers.models.encoder import Layer, attention_mask
+from workers.remembered import FOLDER, Remembered
 from workers.settings import FrozenSettings
 
 FloatFormat = Literal["fp32", "bf16"]
@@ -28,7 +28,7 @@ MARGIN = 1.2  # times as fast the unusual format must be: two like machines of a
 BOX_S = 1.0  # about the longest that measuring takes
 LEAST_ROUNDS = 3
 ROUNDS = 9
-MEMORY = Path("~/.cache/enrich/precision.json")
+MEMORY = FOLDER / "precision.json"
 _WIDTH, _INNER, _HEADS, _LAYERS = 384, 1_536, 12, 2  # two layers of the default model
 _WINDOWS, _TOKENS = 8, 64
 
@@ -54,17 +54,15 @@ def decide(usual: FloatFormat, tokens_per_s: Mapping[FloatFormat, float]) -> Flo
 
 def verdict_for(usual: FloatFormat, *, memory: Path = MEMORY, clock: Callable[[], float] = time.thread_time) -> Verdict:
     """For the CPU: as remembered, else as measured now. `usual` is what the instructions speak for."""
-    name = machine_key()
-    known = _remembered(memory)
-    if (found := known.get(name)) is not None:
-        return found
-    try:
+
+    def measured() -> Verdict:
         speeds = measure(clock=clock)
+        return Verdict(format=decide(usual, speeds), tokens_per_s=speeds)
+
+    try:
+        return Remembered(memory, Verdict).get_or_measure(machine_key(), measured)
     except (RuntimeError, ArithmeticError):  # what cannot be measured is not a reason not to start
         return Verdict(format=usual)
-    verdict = Verdict(format=decide(usual, speeds), tokens_per_s=speeds)
-    _remember(memory, {**known, name: verdict})
-    return verdict
 
 
 @torch.inference_mode()
@@ -123,25 +121,3 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith("model name")), "")
-
-
-def _remembered(memory: Path) -> dict[str, Verdict]:
-    """What the file knows; nothing if it cannot be read or was written by another version."""
-    try:
-        stored = json.loads(memory.expanduser().read_bytes())
-        return {name: Verdict.model_validate(value) for name, value in stored.items()}
-    except (OSError, RuntimeError, ValueError, AttributeError, ValidationError):
-        return {}
-
-
-def _remember(memory: Path, verdicts: Mapping[str, Verdict]) -> None:
-    """Whole or not at all. A file that cannot be written costs the next start a second, no more."""
-    try:
-        path = memory.expanduser()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        stored = {name: verdict.model_dump(mode="json") for name, verdict in verdicts.items()}
-        fresh.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
-        fresh.replace(path)
-    except (OSError, RuntimeError):
-        return

@@ -63,6 +63,9 @@ class BatchSettings(FrozenSettings):
 
     max_items: PositiveInt = Field(64, description="windows in a batch")
     max_padded_tokens: PositiveInt = Field(8_192, description="items x padded length; raise until the device is busy")
+    calibrate: bool = Field(
+        True, description="whether less is put into a batch where that is as fast; measured once per machine and model"
+    )
     max_wait_ms: NonNegativeFloat = Field(
         5.0, description="ms a window waits for company while the device is busy elsewhere"
     )

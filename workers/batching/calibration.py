@@ -1,0 +1,112 @@
+"""How many padded tokens a batch should hold, found by running the model at a few lengths when a worker starts.
+
+Larger batches are faster up to a point that depends on model and device, and beyond it only answer later. So the budget
+of a length is the smallest that is nearly as fast as the best. Has no clock of its own, and keeps nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from workers.batching.policy import BatchLimit
+from workers.errors import OutOfMemory
+from workers.models.base import WindowModel
+from workers.settings import FrozenSettings
+from workers.text.pieces import Window
+
+NEARLY = 0.97  # of the best speed
+LENGTHS = (32, 96, 256)  # tokens of a window, as far as the model reads
+SMALLEST = 512  # padded tokens; below it every device wastes its time on starting
+ROUNDS = 3  # passes of each size, of which the quickest counts
+BOX_S = 3.0  # about the longest that a start may be held up
+FILLER = "On Monday the company Example of Springfield said that its results were better than expected. "
+
+
+class Budgets(FrozenSettings):
+    """Padded tokens of a batch, and useful speed, by the padded length of its windows."""
+
+    padded_tokens: dict[PositiveInt, PositiveInt] = Field(default_factory=dict)
+    tokens_per_s: dict[PositiveInt, PositiveFloat] = Field(default_factory=dict)
+
+    def describe(self) -> str:
+        """One line for people."""
+        told = (
+            f"{area}: {budget:,} ({self.tokens_per_s[area]:,.0f} tokens/s)"
+            for area, budget in sorted(self.padded_tokens.items())
+        )
+        return "padded tokens of a batch by length, measured: " + ", ".join(told)
+
+
+def smallest_good(speeds: Mapping[int, float]) -> int:
+    """Of batch sizes with their speeds, the smallest that is nearly as fast as the fastest."""
+    enough = NEARLY * max(speeds.values())
+    return min(size for size, speed in speeds.items() if speed >= enough)
+
+
+def find_budgets(
+    model: WindowModel[Any, Any], limit: BatchLimit, *, clock: Callable[[], float], box_s: float = BOX_S
+) -> Budgets:
+    """Within `limit`, and about within `box_s` seconds: of the smallest batch of each length there is always a figure.
+
+    Raises what the model raises, but for OutOfMemory, which ends the growth of a batch.
+    """
+    budgets, speeds = dict[int, int](), dict[int, float]()
+    end_s = clock() + box_s
+    lengths = sorted({min(length, model.max_window_tokens) for length in LENGTHS})
+    for done, length in enumerate(lengths):
+        share_s = (end_s - clock()) / (len(lengths) - done)
+        window = filler_window(model, length)
+        area = model.prepare([window])[0].area
+        most_tokens = limit.items(area) * area
+        measured = _speeds(model, window, area, most_tokens=most_tokens, clock=clock, box_s=share_s)
+        if measured:  # else not even the smallest fits into memory
+            budgets[area] = smallest_good(measured)
+            speeds[area] = measured[budgets[area]]
+    return Budgets(padded_tokens=budgets, tokens_per_s=speeds)
+
+
+def _speeds(
+    model: WindowModel[Any, Any],
+    window: Window,
+    area: int,
+    *,
+    most_tokens: int,
+    clock: Callable[[], float],
+    box_s: float,
+) -> dict[int, float]:
+    """Tokens a second by padded tokens of the batch, doubling while there is memory and time."""
+    found: dict[int, float] = {}
+    end_s = clock() + box_s
+    size = min(SMALLEST, most_tokens)
+    while size <= most_tokens and (not found or clock() < end_s):
+        items = max(1, size // area)
+        batch = model.prepare([window] * items)
+        try:
+            seconds = _quickest(lambda batch=batch: model.forward(batch), clock)  # type: ignore[misc]
+        except OutOfMemory:
+            break
+        found[max(size, area)] = items * len(window.tokens) / max(seconds, 1e-9)
+        size *= 2
+    return found
+
+
+def _quickest(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Seconds. The first pass of a size warms up and does not count."""
+    run()
+    times = []
+    for _ in range(ROUNDS):
+        before_s = clock()
+        run()
+        times.append(clock() - before_s)
+    return min(times)
+
+
+def filler_window(model: WindowModel[Any, Any], length: int) -> Window:
+    """A window of about so many tokens of ordinary text, in one sentence."""
+    text = FILLER * (1 + length // 8)
+    tokens = model.tokenize([text])[0]
+    end = int(tokens.ends[min(length, len(tokens)) - 1])
+    return Window(text[:end], 0, ((0, end),), tokens.between(0, end))
