@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from schemas.base import StageName
 from workers.batching.device import Device
@@ -28,6 +28,7 @@ from workers.settings import (
     DEFAULT_MODEL,
     CacheSettings,
     CausalLanguageModel,
+    KafkaSettings,
     ModelSettings,
     ModelSpec,
     NamedModel,
@@ -201,14 +202,41 @@ def open_worker(settings: Settings, models: Mapping[str, AnyModel], transport: T
         yield Worker(transport, pipeline, outgoing, settings.epoch)
 
 
+def open_transport(settings: KafkaSettings) -> Transport:
+    """The transport of the client the settings name, not started. Raises ConfigurationError if it is not installed."""
+    if settings.client == "confluent":
+        with extra_needed("confluent"):
+            from workers.transport.confluent import ConfluentTransport
+
+        return ConfluentTransport(settings)
+    from workers.transport.kafka import KafkaTransport
+
+    return KafkaTransport(settings)
+
+
+class StartChecks(Protocol):
+    """What is asked of the brokers before a worker starts, with the client that it will use."""
+
+    def missing_topics(self, settings: KafkaSettings, topics: Sequence[str]) -> tuple[str, ...]: ...
+    def check_record_limit(self, settings: KafkaSettings, max_record_bytes: int) -> None: ...
+
+
+def start_checks(settings: KafkaSettings) -> StartChecks:
+    """Raises ConfigurationError if the client is not installed."""
+    if settings.client == "confluent":
+        with extra_needed("confluent"):
+            from workers.transport import confluent_admin
+        return confluent_admin
+    from workers.transport import kafka_admin
+
+    return kafka_admin
+
+
 @contextmanager
 def kafka_worker(settings: Settings) -> Iterator[Worker]:
     """The worker of `enrich worker`."""
-    from workers.transport.kafka import KafkaTransport
-    from workers.transport.kafka_admin import check_record_limit
-
-    check_record_limit(settings.kafka, settings.output.max_record_bytes)
-    with open_worker(settings, load_models(settings), KafkaTransport(settings.kafka)) as worker:
+    start_checks(settings.kafka).check_record_limit(settings.kafka, settings.output.max_record_bytes)
+    with open_worker(settings, load_models(settings), open_transport(settings.kafka)) as worker:
         yield worker
 
 

@@ -46,7 +46,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "workers.cache": ({"schemas", "workers.text.pieces"}, {"redis", "orjson"}),
-    "workers.transport": ({"schemas", "workers.telemetry"}, {"kafka", "orjson"}),
+    "workers.transport": ({"schemas", "workers.telemetry"}, {"kafka", "confluent_kafka", "orjson"}),
     "workers.deadletters": ({"schemas", "workers.transport"}, {"pydantic", "orjson"}),
     "workers.enrich": (
         {
@@ -87,6 +87,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
 CONFINED = {
     "torch": ("workers/models/", "workers/lifecycle/"),
     "kafka": ("workers/transport/kafka",),
+    "confluent_kafka": ("workers/transport/confluent",),
     "redis": ("workers/cache/redis",),
     "httpx2": ("workers/models/adapters/openai",),
 }

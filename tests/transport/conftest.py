@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from workers.settings import KafkaSettings
 
 
+CLIENTS = ["kafka-python", pytest.param("confluent", marks=pytest.mark.confluent)]
+
+
+@pytest.fixture(params=CLIENTS)
+def client_harness(request: pytest.FixtureRequest, kafka_settings: KafkaSettings) -> Iterator[KafkaHarness]:
+    """Kafka with each of the clients, for what both must do alike."""
+    from tests.transport.harness import KafkaHarness  # not above: see tests/conftest.py
+
+    made = KafkaHarness(kafka_settings.model_copy(update={"client": request.param}))
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def kafka_harness(kafka_settings: KafkaSettings) -> Iterator[KafkaHarness]:
     from tests.transport.harness import KafkaHarness  # not above: see tests/conftest.py

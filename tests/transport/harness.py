@@ -14,6 +14,7 @@ from workers.transport.kafka_admin import produce, read_all
 from workers.transport.memory import Fault, MemoryLog, MemoryTransport
 
 T = TypeVar("T")
+TransportT = TypeVar("TransportT", bound=Transport)
 
 LIMITS = EpochLimits(max_records=10, max_bytes=1_000_000)
 PATIENCE_S = 30.0  # a test that waits this long fails; none waits for time to pass
@@ -68,19 +69,26 @@ class MemoryHarness:
 
 
 class KafkaHarness:
+    """Members speak through the client that the settings name; what goes in and comes out is looked at with one."""
+
     def __init__(self, settings: KafkaSettings) -> None:
         self.settings = settings
         self.script = FaultScript()
-        self.members: list[KafkaTransport] = []
+        self.members: list[Transport] = []
 
     def put(self, *records: tuple[bytes | None, bytes | None, Headers]) -> None:
         topic = self.settings.input_topic
         produce(self.settings, [OutgoingRecord(topic, key, value, headers) for key, value, headers in records])
 
     def member(self) -> Transport:
+        if self.settings.client == "confluent":
+            from tests.fakes.confluent_producers import scripted  # not above: the extra may not be installed
+            from workers.transport.confluent import ConfluentTransport
+
+            return self.started(ConfluentTransport(self.settings, make_producer=scripted(self.script)))
         return self.started(KafkaTransport(self.settings, make_producer=self.script.make))
 
-    def started(self, transport: KafkaTransport) -> KafkaTransport:
+    def started(self, transport: TransportT) -> TransportT:
         self.members.append(transport)
         transport.start()
         return transport

@@ -13,9 +13,10 @@ from tests.transport.harness import LIMITS, KafkaHarness, next_epoch, pass_all_t
 from workers.errors import ConfigurationError, DependencyError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
+from workers.transport.broker import transactional_id
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import create_topics, missing_topics, reachable
-from workers.transport.kafka_client import connection_options, transactional_id, translated
+from workers.transport.kafka_client import connection_options, translated
 
 
 @pytest.mark.kafka
