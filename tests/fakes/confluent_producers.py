@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from tests.fakes.producers import CommitFault, FaultScript
 
@@ -18,9 +19,11 @@ class ScriptedProducer(Producer):
         self.script.producers_may_start.wait(30.0)
         super().init_transactions(timeout)
 
-    def send_offsets_to_transaction(self, positions: list[object], group_metadata: object, timeout: float = -1) -> None:
+    def send_offsets_to_transaction(
+        self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1
+    ) -> None:
         self.script.offsets_may_go.wait(30.0)
-        super().send_offsets_to_transaction(positions, group_metadata, timeout)  # type: ignore[arg-type, unused-ignore]
+        super().send_offsets_to_transaction(positions, group_metadata, timeout)
 
     def commit_transaction(self, timeout: float = -1) -> None:
         if self.script.retriable_commits > 0:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from tests.fakes.producers import CommitFault, FaultScript
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, Headers, IncomingRecord, OutgoingRecord, Transport
+from workers.transport.grouped import GroupTransport
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import produce, read_all
 from workers.transport.memory import Fault, MemoryLog, MemoryTransport
@@ -111,6 +112,17 @@ class KafkaHarness:
 
 def output_topic(harness: Harness) -> str:
     return harness.settings.enriched_topic if isinstance(harness, KafkaHarness) else "out"
+
+
+def assigned(transport: Transport) -> set[int]:
+    """The numbers of the partitions that a Kafka transport has now."""
+    assert isinstance(transport, GroupTransport)
+    return {partition.partition for partition in transport._connected().assignment()}
+
+
+def generation(transport: Transport) -> int:
+    assert isinstance(transport, GroupTransport)
+    return int(transport._membership(transport._connected()).generation_id)
 
 
 def wait_until(answer: Callable[[], T | None], what: str) -> T:

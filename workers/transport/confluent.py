@@ -16,9 +16,17 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from workers.errors import ConfigurationError, EnrichError
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, IncomingRecord, Partition
-from workers.transport.broker import COMMITTED_TIMEOUT_MS, Fault, transactional_id
+from workers.transport.broker import COMMITTED_TIMEOUT_MS, transactional_id
 from workers.transport.confluent_admin import missing_topics
-from workers.transport.confluent_client import Reports, confluent_errors, error_in, fault_of, member_options, translated
+from workers.transport.confluent_client import (
+    Reports,
+    confluent_errors,
+    error_in,
+    is_fatal,
+    is_lasting,
+    member_options,
+    translated,
+)
 from workers.transport.confluent_membership import ConfluentMembership, membership_of
 from workers.transport.confluent_publisher import ConfluentPublisher, MakeProducer
 from workers.transport.confluent_records import incoming_record, partition_of
@@ -108,13 +116,16 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
         """How many records came. What a rebalance took away while they were fetched is read again by its new owner."""
         self._taken_away.clear()
         records: list[IncomingRecord] = []
+        errors: list[KafkaError] = []
         for message in consumer.consume(count, wait_s):
             if (error := message.error()) is None:
                 records.append(incoming_record(message))
             else:
-                self._heed(error)
-        if self._reports.lasting is not None:
-            self._heed(self._reports.lasting)
+                errors.append(error)
+        if self._reports.lasting is not None:  # tells more than the bare "fatal" that may come among the records
+            errors.insert(0, self._reports.lasting)
+        for error in errors:
+            self._heed(error)
         if any(record.partition in self._taken_away for record in records):
             self.rewind()  # nobody can tell on which side of the rebalance they were read
             return 0
@@ -123,13 +134,12 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
 
     def _heed(self, error: KafkaError) -> None:
         """Raises what the library will not mend by itself; then everything not published is read again."""
-        lasting = error.fatal() or fault_of(error) is not Fault.PASSING
-        if not lasting and (error.retriable() or error.code() == KafkaError._MAX_POLL_EXCEEDED):
+        if not is_lasting(error) and (error.retriable() or error.code() == KafkaError._MAX_POLL_EXCEEDED):
             log.warning("the client goes on after %s", error)
             return
         self.rewind()
         problem = translated(KafkaException(error), "polling")
-        if error.fatal() and not isinstance(problem, ConfigurationError):
+        if is_fatal(error) and not isinstance(problem, ConfigurationError):
             problem = ConfigurationError(f"{problem}: the client cannot go on: start the worker again")
         raise problem
 
@@ -144,7 +154,7 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
                         raise KafkaException(place.error)
                     self._seek(consumer, place)
             except KafkaException as error:
-                if (told := error_in(error)) is not None and fault_of(told) is Fault.PASSING and not told.fatal():
+                if (told := error_in(error)) is not None and not is_lasting(told):
                     log.debug("not rewound yet: %s", told)
                     return
                 raise

@@ -60,7 +60,7 @@ class Reports:
         self.lasting: KafkaError | None = None
 
     def __call__(self, error: KafkaError) -> None:
-        if error.fatal() or fault_of(error) is not Fault.PASSING:
+        if is_lasting(error):
             self.lasting = error
         else:
             log.debug("the client goes on after %s", error)
@@ -168,7 +168,7 @@ def error_in(error: Exception) -> KafkaError | None:
 
 
 def fault_of(error: KafkaError) -> Fault:
-    """Anything unknown is the dependency's fault, never the documents'; so is a fenced producer: another one goes on."""
+    """Anything unknown is the dependency's fault, never the documents'. A fenced producer is, too: the next goes on."""
     if error.code() == KafkaError.FENCED_INSTANCE_ID:
         return Fault.FENCED_INSTANCE
     if error.code() == KafkaError.INVALID_SESSION_TIMEOUT:
@@ -176,6 +176,17 @@ def fault_of(error: KafkaError) -> Fault:
     if error.code() in DENIED:
         return Fault.DENIED
     return Fault.UNUSABLE if error.code() in UNUSABLE else Fault.PASSING
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client that told it is of no use any more. Among records the library gives a code of its own, without
+    the flag and without the reason's code, which goes to the error callback."""
+    return error.fatal() or error.code() == KafkaError._FATAL
+
+
+def is_lasting(error: KafkaError) -> bool:
+    """Whether it will not pass by itself."""
+    return is_fatal(error) or fault_of(error) is not Fault.PASSING
 
 
 def until_deadline(call: Callable[[float], object], deadline_s: float) -> None:

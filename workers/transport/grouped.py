@@ -50,6 +50,14 @@ class GroupTransport(ABC, Generic[MembershipT]):
         """Open the consumer and subscribe it."""
 
     @abstractmethod
+    def _connected(self) -> Any:
+        """The client's consumer."""
+
+    @abstractmethod
+    def _membership(self, consumer: Any) -> MembershipT:
+        """As the client has it now."""
+
+    @abstractmethod
     def _usable_membership(self, claim: GroupClaim[MembershipT]) -> tuple[MembershipT | None, str]:
         """The membership to commit the claimed epoch under, or None and why not."""
 
