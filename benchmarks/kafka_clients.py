@@ -45,6 +45,15 @@ class Spent:
     wall_s: float = 0.0
     own_s: float = 0.0  # of this process, all threads
 
+    @property
+    def rate(self) -> float:
+        return self.records / self.wall_s
+
+    @property
+    def own_us(self) -> float:
+        """Microseconds of this process for a record."""
+        return self.own_s / self.records * 1e6
+
 
 @dataclass(slots=True)
 class Table:
@@ -57,14 +66,10 @@ class Table:
     def lines(self) -> Iterator[str]:
         for what in dict.fromkeys(what for what, _ in self.spent):
             slow, fast = (self.spent[what, client] for client in CLIENTS)
-            rates = [statistics.median(s.records / s.wall_s for s in turns) for turns in (slow, fast)]
-            own = [statistics.median(s.own_s / s.records * 1e6 for s in turns) for turns in (slow, fast)]
-            faster = statistics.median(
-                a.wall_s * b.records / b.wall_s / a.records for a, b in zip(slow, fast, strict=True)
-            )
-            cheaper = statistics.median(
-                a.own_s * b.records / b.own_s / a.records for a, b in zip(slow, fast, strict=True)
-            )
+            rates = [statistics.median(spent.rate for spent in turns) for turns in (slow, fast)]
+            own = [statistics.median(spent.own_us for spent in turns) for turns in (slow, fast)]
+            faster = statistics.median(b.rate / a.rate for a, b in zip(slow, fast, strict=True))
+            cheaper = statistics.median(a.own_us / b.own_us for a, b in zip(slow, fast, strict=True))
             yield (
                 f"{what:26} {rates[0]:9,.0f} /s {rates[1]:9,.0f} /s  x {faster:4.1f}   "
                 f"{own[0]:6.1f} us {own[1]:6.1f} us  x {cheaper:4.1f}"
@@ -115,7 +120,11 @@ def consume_kafka_python(settings: KafkaSettings, records: int) -> Spent:
     partitions = [TopicPartition(settings.input_topic, number) for number in range(PARTITIONS)]
     consumer.assign(partitions)
     consumer.seek_to_beginning(*partitions)
-    read_through(spent, records, lambda: sum(map(len, consumer.poll(timeout_ms=200, max_records=500).values())))
+    read_again(
+        spent,
+        lambda: consumer.seek_to_beginning(*partitions),
+        lambda: sum(map(len, consumer.poll(timeout_ms=200, max_records=500).values())),
+    )
     consumer.close()
     return spent
 
@@ -124,21 +133,24 @@ def consume_confluent(settings: KafkaSettings, records: int) -> Spent:
     spent = Spent(records)
     options = {"bootstrap.servers": settings.bootstrap_servers, "group.id": "none", "enable.auto.commit": False}
     consumer = confluent_kafka.Consumer(options)
-    beginning = confluent_kafka.OFFSET_BEGINNING
-    consumer.assign(
-        [confluent_kafka.TopicPartition(settings.input_topic, number, beginning) for number in range(PARTITIONS)]
-    )
-    read_through(spent, records, lambda: len(consumer.consume(1, 0.2)) + len(consumer.consume(499, 0.0)))
+    starts = [confluent_kafka.TopicPartition(settings.input_topic, number, 0) for number in range(PARTITIONS)]
+    consumer.assign(starts)
+
+    def rewind() -> None:
+        for start in starts:
+            consumer.seek(start)
+
+    read_again(spent, rewind, lambda: len(consumer.consume(1, 0.2)) + len(consumer.consume(499, 0.0)))
     consumer.close()
     return spent
 
 
-def read_through(spent: Spent, records: int, take: Callable[[], int]) -> None:
-    """What came first is not counted: it waited for connections."""
-    first = until(1, take)
-    spent.records = records - first
+def read_again(spent: Spent, rewind: Callable[[], None], take: Callable[[], int]) -> None:
+    """All records once, which connects, and once more, which is measured: seeking drops what was fetched ahead."""
+    until(spent.records, take)
     with measured(spent):
-        until(records - first, take)
+        rewind()
+        until(spent.records, take)
 
 
 def until(records: int, take: Callable[[], int]) -> int:

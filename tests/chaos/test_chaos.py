@@ -9,6 +9,7 @@ import pytest
 
 from tests.chaos.driver import Client, Plan, chaos_settings, run
 from tests.chaos.verdict import document, judge
+from tests.transport.clients import CLIENTS
 from workers.transport.base import IncomingRecord, Partition
 
 
@@ -32,7 +33,7 @@ def test_the_judge_sees_a_loss_a_double_a_swap_and_a_stranger() -> None:
 @pytest.mark.kafka
 @pytest.mark.apache
 @pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
-@pytest.mark.parametrize("client", ["kafka-python", pytest.param("confluent", marks=pytest.mark.confluent)])
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_kill_and_a_freeze_lose_nothing_and_double_nothing(
     bootstrap_servers: str, tmp_path: Path, client: Client, static: bool
 ) -> None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.transport.clients import CLIENTS
+
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
 
     from tests.transport.harness import KafkaHarness
     from workers.settings import KafkaSettings
-
-
-CLIENTS = ["kafka-python", pytest.param("confluent", marks=pytest.mark.confluent)]
 
 
 @pytest.fixture(params=CLIENTS)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from tests.transport.conftest import CLIENTS
+from tests.transport.clients import CLIENTS
 from tests.transport.harness import (
     LIMITS,
     KafkaHarness,
