@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from tests.fakes.producers import CommitFault, FaultScript
 
 
-class ScriptedProducer(Producer):
+class ScriptedProducer(Producer):  # type: ignore[misc, unused-ignore]  # no types where the extra is missing
     """A Producer that does what the script says."""
 
     script: FaultScript

@@ -181,7 +181,7 @@ def fault_of(error: KafkaError) -> Fault:
 def is_fatal(error: KafkaError) -> bool:
     """Whether the client that told it is of no use any more. Among records the library gives a code of its own, without
     the flag and without the reason's code, which goes to the error callback."""
-    return error.fatal() or error.code() == KafkaError._FATAL
+    return bool(error.fatal() or error.code() == KafkaError._FATAL)
 
 
 def is_lasting(error: KafkaError) -> bool:
