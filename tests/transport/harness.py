@@ -12,6 +12,8 @@ from workers.transport.base import Epoch, EpochLimits, Headers, IncomingRecord, 
 from workers.transport.grouped import GroupTransport
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import produce, read_all
+from workers.transport.kafka_membership import is_settled_member
+from workers.transport.membership import is_member
 from workers.transport.memory import Fault, MemoryLog, MemoryTransport
 
 T = TypeVar("T")
@@ -123,6 +125,13 @@ def assigned(transport: Transport) -> set[int]:
 def generation(transport: Transport) -> int:
     assert isinstance(transport, GroupTransport)
     return int(transport._membership(transport._connected()).generation_id)
+
+
+def settled(transport: Transport) -> bool:
+    """Whether generation and assignment belong together; librdkafka does not tell, and then it always looks so."""
+    assert isinstance(transport, GroupTransport)
+    membership = transport._membership(transport._connected())
+    return is_settled_member(membership) if isinstance(transport, KafkaTransport) else is_member(membership)
 
 
 def wait_until(answer: Callable[[], T | None], what: str) -> T:

@@ -17,6 +17,7 @@ from tests.transport.harness import (
     pass_all_through,
     passed_on,
     publish,
+    settled,
     wait_until,
 )
 from workers.compose import open_transport, start_checks
@@ -86,7 +87,8 @@ def test_after_a_rebalance_only_epochs_whose_partitions_stayed_are_published(cli
     def kept() -> set[int] | None:
         for member in (first, second):
             member.poll(LIMITS, timeout_s=0.02, accept=False)
-        return assigned(first) if len(assigned(first)) < 3 and assigned(second) else None
+        taken_over = len(assigned(first)) < 3 and assigned(second) and settled(first)
+        return assigned(first) if taken_over else None
 
     stayed = wait_until(kept, "the second member to take over")
     assert generation(first) > before
