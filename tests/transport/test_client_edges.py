@@ -149,7 +149,6 @@ def test_a_transaction_that_would_commit_late_is_fenced_before_its_records_are_r
     client_harness: KafkaHarness,
 ) -> None:
     client_harness.settings = client_harness.settings.model_copy(update={"publish_deadline_ms": 500})
-    client_harness.script.unstoppable = True
     client_harness.put(*[(b"key", b"%d" % number, ()) for number in range(5)])
     transport = client_harness.member()
     assert isinstance(transport, GroupTransport)
