@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -37,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no broker was found, see tests/services.py"))
         if item.get_closest_marker("apache") and (kafka is None or kafka.embedded):
             item.add_marker(pytest.mark.skip(reason="needs Apache Kafka itself, see tests/services.py"))
+        if item.get_closest_marker("confluent") and importlib.util.find_spec("confluent_kafka") is None:
+            item.add_marker(pytest.mark.skip(reason="the extra `confluent` is not installed"))
         if item.get_closest_marker("redis") and redis is None:
             item.add_marker(pytest.mark.skip(reason="no Redis was found, see tests/services.py"))
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from schemas.base import StageName
-from workers.batching.calibration import Budgets, find_budgets
+from workers.batching.calibration import Budgets
 from workers.batching.device import Device
-from workers.batching.policy import BatchLimit
 from workers.batching.scheduler import Batcher
+from workers.budgets import measured_budgets
 from workers.cache.base import ResultCache
 from workers.cache.keys import KeyMaker, StageIdentity
 from workers.enrich.answers import Answers
@@ -29,11 +27,11 @@ from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError
 from workers.models.base import WindowModel
-from workers.remembered import FOLDER, Remembered
 from workers.settings import (
     DEFAULT_MODEL,
     CacheSettings,
     CausalLanguageModel,
+    KafkaSettings,
     ModelSettings,
     ModelSpec,
     NamedModel,
@@ -49,7 +47,6 @@ from workers.stages.fingerprint import fingerprint
 from workers.transport.base import Transport
 
 AnyModel = WindowModel[Any, Any]
-ENCODERS = ModelSettings | TokenClassificationModel | SequenceClassificationModel | ZeroShotModel
 CALIBRATED = (
     TokenClassificationModel | SequenceClassificationModel | ZeroShotModel
 )  # and ours: they encode, nothing else
@@ -120,25 +117,6 @@ def extra_needed(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         told = f"{error.name} is not installed: pip install 'enrich-workers[{extra}]'"
         raise ConfigurationError(told) from error
-
-
-def measured_budgets(settings: Settings, models: Mapping[str, AnyModel]) -> dict[str, Budgets]:
-    """How full batches should be, by lane: as this machine remembers for the model, else as measured now, in seconds.
-
-    Only for models that encode and no more. Those that write are not made faster by it, and take minutes to measure.
-    """
-    from workers.models.measured import machine_key
-
-    limit = BatchLimit(settings.batch.max_items, settings.batch.max_padded_tokens)
-    remembered = Remembered(FOLDER / "batches.json", Budgets)
-    found = {}
-    for name, model in models.items():
-        if settings.batch.calibrate and isinstance(settings.spec(name), ENCODERS):
-            info = model.info
-            key = " ".join(map(str, (machine_key(), info.revision[:16], info.precision, info.device, limit)))
-            measure = partial(find_budgets, model, limit, clock=time.perf_counter)
-            found[name] = remembered.get_or_measure(key, measure)
-    return found
 
 
 def window_for(name: str, model: AnyModel, settings: Settings) -> WindowSettings:
@@ -238,16 +216,43 @@ def open_worker(
         yield Worker(transport, pipeline, outgoing, settings.epoch)
 
 
+def open_transport(settings: KafkaSettings) -> Transport:
+    """The transport of the client the settings name, not started. Raises ConfigurationError if it is not installed."""
+    if settings.client == "confluent":
+        with extra_needed("confluent"):
+            from workers.transport.confluent import ConfluentTransport
+
+        return ConfluentTransport(settings)
+    from workers.transport.kafka import KafkaTransport
+
+    return KafkaTransport(settings)
+
+
+class StartChecks(Protocol):
+    """What is asked of the brokers before a worker starts, with the client that it will use."""
+
+    def missing_topics(self, settings: KafkaSettings, topics: Sequence[str]) -> tuple[str, ...]: ...
+    def check_record_limit(self, settings: KafkaSettings, max_record_bytes: int) -> None: ...
+
+
+def start_checks(settings: KafkaSettings) -> StartChecks:
+    """Raises ConfigurationError if the client is not installed."""
+    if settings.client == "confluent":
+        with extra_needed("confluent"):
+            from workers.transport import confluent_admin
+        return confluent_admin
+    from workers.transport import kafka_admin
+
+    return kafka_admin
+
+
 @contextmanager
 def kafka_worker(settings: Settings) -> Iterator[Worker]:
     """The worker of `enrich worker`."""
-    from workers.transport.kafka import KafkaTransport
-    from workers.transport.kafka_admin import check_record_limit
-
-    check_record_limit(settings.kafka, settings.output.max_record_bytes)
+    start_checks(settings.kafka).check_record_limit(settings.kafka, settings.output.max_record_bytes)
     models = load_models(settings)
     budgets = measured_budgets(settings, models)
-    with open_worker(settings, models, KafkaTransport(settings.kafka), budgets) as worker:
+    with open_worker(settings, models, open_transport(settings.kafka), budgets) as worker:
         yield worker
 
 

@@ -46,7 +46,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "pydantic"},
     ),
     "workers.cache": ({"schemas", "workers.text.pieces"}, {"redis", "orjson"}),
-    "workers.transport": ({"schemas", "workers.telemetry"}, {"kafka", "orjson"}),
+    "workers.transport": ({"schemas", "workers.telemetry"}, {"kafka", "confluent_kafka", "orjson"}),
     "workers.deadletters": ({"schemas", "workers.transport"}, {"pydantic", "orjson"}),
     "workers.enrich": (
         {
@@ -81,6 +81,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "workers.telemetry": (set(), {"orjson"}),
     "workers.errors": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
+    "workers.budgets": ({"workers.batching", "workers.models"}, set()),
     "workers.settings": ({"schemas"}, {"pydantic"}),
     "workers.configuration": (set(), {"pydantic", "yaml"}),
 }
@@ -88,6 +89,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
 CONFINED = {
     "torch": ("workers/models/", "workers/lifecycle/"),
     "kafka": ("workers/transport/kafka",),
+    "confluent_kafka": ("workers/transport/confluent",),
     "redis": ("workers/cache/redis",),
     "httpx2": ("workers/models/adapters/openai",),
 }

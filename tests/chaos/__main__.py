@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--freezes", type=int, default=3)
+    parser.add_argument("--client", choices=["kafka-python", "confluent"], default="kafka-python")
     parser.add_argument("--static", action="store_true", help="static membership: a worker keeps its name over a kill")
     parser.add_argument("--seed", type=int, default=1, help="which worker meets which fault when")
     parser.add_argument("--command", default=ECHO_WORKER, help="what a worker process is; settings by ENRICH_CONFIG")
@@ -27,16 +28,17 @@ def main() -> int:
     if source is None:
         print("no broker was found, see tests/services.py", file=sys.stderr)
         return 2
+    client = vars(arguments).pop("client")
     plan = Plan(**vars(arguments))
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
         print(f"broker: {source.name}\nlogs: {folder}")
-        settings = chaos_settings(source.start(stack, folder / "kafka"), uuid.uuid4().hex[:8])
+        settings = chaos_settings(source.start(stack, folder / "kafka"), uuid.uuid4().hex[:8], client=client)
         report = run(plan, settings, folder, say=print)
     verdict = report.verdict
     print(
         f"{verdict.sent} documents, {plan.workers} workers, {plan.kills} kills, {plan.freezes} freezes of "
-        f"{plan.freeze_s:g} s, {'static' if plan.static else 'dynamic'} membership: {verdict.lost} lost, "
+        f"{plan.freeze_s:g} s, {'static' if plan.static else 'dynamic'} membership, {client}: {verdict.lost} lost, "
         f"{verdict.duplicated} duplicated, {verdict.out_of_order} out of order, {verdict.dead} dead-lettered, "
         f"{report.seconds:.0f} s"
     )

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -21,6 +22,7 @@ from workers.transport.kafka_admin import create_topics, produce, read_all
 from workers.transport.kafka_reader import Poll, committed_reader
 
 KEYS = 200
+Client = Literal["kafka-python", "confluent"]
 ECHO_WORKER = f"{sys.executable} -m tests.chaos.echo_worker"
 
 
@@ -113,9 +115,10 @@ class Visible:
                 raise RuntimeError(f"workers {died} ended by themselves: see the logs in {fleet.folder}")
 
 
-def chaos_settings(bootstrap_servers: str, name: str) -> KafkaSettings:
+def chaos_settings(bootstrap_servers: str, name: str, *, client: Client = "kafka-python") -> KafkaSettings:
     """Time-outs as short as brokers allow, so that a freeze is over soon and so is what a kill leaves open."""
     return KafkaSettings(
+        client=client,
         bootstrap_servers=bootstrap_servers,
         input_topic=f"chaos-{name}",
         enriched_topic=f"chaos-{name}.enriched",

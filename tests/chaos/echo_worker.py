@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from types import FrameType
 
+from workers.compose import open_transport
 from workers.configuration import load_settings
 from workers.errors import DependencyError
 from workers.settings import Settings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
-from workers.transport.kafka import KafkaTransport
 
 log = logging.getLogger("echo")
 
@@ -36,7 +36,7 @@ class EchoWorker:
     def __init__(self, settings: Settings, *, epoch_s: float) -> None:
         self._settings = settings
         self._epoch_s = epoch_s
-        self._transport = KafkaTransport(settings.kafka)
+        self._transport = open_transport(settings.kafka)
         self._under_way: deque[UnderWay] = deque()
         self.stopping = False
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.driver import Plan, chaos_settings, run
+from tests.chaos.driver import Client, Plan, chaos_settings, run
 from tests.chaos.verdict import document, judge
+from tests.transport.clients import CLIENTS
 from workers.transport.base import IncomingRecord, Partition
 
 
@@ -32,11 +33,12 @@ def test_the_judge_sees_a_loss_a_double_a_swap_and_a_stranger() -> None:
 @pytest.mark.kafka
 @pytest.mark.apache
 @pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
+@pytest.mark.parametrize("client", CLIENTS)
 def test_a_kill_and_a_freeze_lose_nothing_and_double_nothing(
-    bootstrap_servers: str, tmp_path: Path, static: bool
+    bootstrap_servers: str, tmp_path: Path, client: Client, static: bool
 ) -> None:
     plan = Plan(
         documents=2_000, workers=2, kills=1, freezes=1, static=static, epoch_ms=100, freeze_s=5.0, patience_s=60
     )
-    report = run(plan, chaos_settings(bootstrap_servers, uuid.uuid4().hex[:8]), tmp_path)
+    report = run(plan, chaos_settings(bootstrap_servers, uuid.uuid4().hex[:8], client=client), tmp_path)
     assert report.verdict.exact, (report, [path.read_text()[-2_000:] for path in tmp_path.glob("*.log")])

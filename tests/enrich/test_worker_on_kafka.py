@@ -10,10 +10,11 @@ import pytest
 
 from tests.fakes.models import POISON
 from tests.fakes.pipelines import oracle_worker, payload
+from tests.transport.clients import CLIENTS
+from workers.compose import open_transport
 from workers.enrich.worker import Progress, Worker
 from workers.settings import EpochSettings, KafkaSettings, Settings
 from workers.transport.base import IncomingRecord, OutgoingRecord
-from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import produce, read_all
 
 pytestmark = pytest.mark.kafka
@@ -42,7 +43,7 @@ class Crew:
 
     def work(self, name: str) -> None:
         kafka = self.settings.kafka.model_copy(update={"group_instance_id": name})
-        with oracle_worker(KafkaTransport(kafka), settings=self.settings) as worker:
+        with oracle_worker(open_transport(kafka), settings=self.settings) as worker:
             self.workers.append(worker)
             worker.on_progress = lambda progress: self.count_up(name, progress)
             worker.run()
@@ -67,8 +68,11 @@ def number_of(record: IncomingRecord) -> int:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_every_record_is_answered_once_and_in_order_of_its_key(kafka_settings: KafkaSettings, workers: int) -> None:
-    kafka, count = kafka_settings, 260
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_record_is_answered_once_and_in_order_of_its_key(
+    kafka_settings: KafkaSettings, client: str, workers: int
+) -> None:
+    kafka, count = kafka_settings.model_copy(update={"client": client}), 260
     sent = [document(kafka.input_topic, n) for n in range(count)]
     produce(kafka, sent)
     Crew(kafka, workers=workers, count=count).run()

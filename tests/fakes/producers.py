@@ -25,6 +25,7 @@ class FaultScript:
         self.commits: deque[CommitFault] = deque()
         self.producers = 0
         self.dropped_requests = 0  # how many of the next transactional requests the network loses, as in trap 2
+        self.retriable_commits = 0  # how many of the next commits librdkafka asks to try again
         self.offsets_may_go = threading.Event()  # while not set, producers wait before adding offsets
         self.offsets_may_go.set()
         self.producers_may_start = threading.Event()  # while not set, the next ones wait before they fence the last

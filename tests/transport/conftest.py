@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.transport.clients import CLIENTS
+
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
 
     from tests.transport.harness import KafkaHarness
     from workers.settings import KafkaSettings
+
+
+@pytest.fixture(params=CLIENTS)
+def client_harness(request: pytest.FixtureRequest, kafka_settings: KafkaSettings) -> Iterator[KafkaHarness]:
+    """Kafka with each of the clients, for what both must do alike."""
+    from tests.transport.harness import KafkaHarness  # not above: see tests/conftest.py
+
+    made = KafkaHarness(kafka_settings.model_copy(update={"client": request.param}))
+    yield made
+    made.close()
 
 
 @pytest.fixture

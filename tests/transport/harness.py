@@ -9,11 +9,15 @@ from typing import Protocol, TypeVar
 from tests.fakes.producers import CommitFault, FaultScript
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, Headers, IncomingRecord, OutgoingRecord, Transport
+from workers.transport.grouped import GroupTransport
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import produce, read_all
+from workers.transport.kafka_membership import is_settled_member
+from workers.transport.membership import is_member
 from workers.transport.memory import Fault, MemoryLog, MemoryTransport
 
 T = TypeVar("T")
+TransportT = TypeVar("TransportT", bound=Transport)
 
 LIMITS = EpochLimits(max_records=10, max_bytes=1_000_000)
 PATIENCE_S = 30.0  # a test that waits this long fails; none waits for time to pass
@@ -68,19 +72,26 @@ class MemoryHarness:
 
 
 class KafkaHarness:
+    """Members speak through the client that the settings name; what goes in and comes out is looked at with one."""
+
     def __init__(self, settings: KafkaSettings) -> None:
         self.settings = settings
         self.script = FaultScript()
-        self.members: list[KafkaTransport] = []
+        self.members: list[Transport] = []
 
     def put(self, *records: tuple[bytes | None, bytes | None, Headers]) -> None:
         topic = self.settings.input_topic
         produce(self.settings, [OutgoingRecord(topic, key, value, headers) for key, value, headers in records])
 
     def member(self) -> Transport:
+        if self.settings.client == "confluent":
+            from tests.fakes.confluent_producers import scripted  # not above: the extra may not be installed
+            from workers.transport.confluent import ConfluentTransport
+
+            return self.started(ConfluentTransport(self.settings, make_producer=scripted(self.script)))
         return self.started(KafkaTransport(self.settings, make_producer=self.script.make))
 
-    def started(self, transport: KafkaTransport) -> KafkaTransport:
+    def started(self, transport: TransportT) -> TransportT:
         self.members.append(transport)
         transport.start()
         return transport
@@ -103,6 +114,24 @@ class KafkaHarness:
 
 def output_topic(harness: Harness) -> str:
     return harness.settings.enriched_topic if isinstance(harness, KafkaHarness) else "out"
+
+
+def assigned(transport: Transport) -> set[int]:
+    """The numbers of the partitions that a Kafka transport has now."""
+    assert isinstance(transport, GroupTransport)
+    return {partition.partition for partition in transport._connected().assignment()}
+
+
+def generation(transport: Transport) -> int:
+    assert isinstance(transport, GroupTransport)
+    return int(transport._membership(transport._connected()).generation_id)
+
+
+def settled(transport: Transport) -> bool:
+    """Whether generation and assignment belong together; librdkafka does not tell, and then it always looks so."""
+    assert isinstance(transport, GroupTransport)
+    membership = transport._membership(transport._connected())
+    return is_settled_member(membership) if isinstance(transport, KafkaTransport) else is_member(membership)
 
 
 def wait_until(answer: Callable[[], T | None], what: str) -> T:

@@ -1,4 +1,4 @@
-"""What every transport with a log behind it does, asked of the one in memory and of Kafka."""
+"""What every transport with a log behind it does, asked of the one in memory and of Kafka through each client."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ from workers.settings import KafkaSettings
 from workers.transport.base import EpochLimits, Headers, IncomingRecord
 
 
-@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("kafka-python", marks=pytest.mark.kafka),
+        pytest.param("confluent", marks=[pytest.mark.kafka, pytest.mark.confluent]),
+    ]
+)
 def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
     made: Harness
     if request.param == "memory":
         made = MemoryHarness()
     else:
         settings: KafkaSettings = request.getfixturevalue("kafka_settings")
-        made = KafkaHarness(settings)
+        made = KafkaHarness(settings.model_copy(update={"client": request.param}))
     yield made
     made.close()
 

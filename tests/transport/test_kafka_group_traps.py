@@ -62,7 +62,7 @@ def test_rule_3_without_it_a_commit_goes_past_the_new_owner(
 ) -> None:
     monkeypatch.setattr(kafka_transport, "is_settled_member", lambda membership: True)
     monkeypatch.setattr(KafkaTransport, "_still_the_same_member", lambda self, membership: True)
-    monkeypatch.setattr("workers.transport.kafka_membership.is_member", lambda membership: True)
+    monkeypatch.setattr("workers.transport.membership.is_member", lambda membership: True)
     kafka_harness.put(*[(b"key", b"%d" % number, ()) for number in range(5)])
     naive = kafka_harness.started(LosesItsMembership(kafka_harness.settings, make_producer=kafka_harness.script.make))
     lost = next_epoch(naive)

@@ -6,11 +6,12 @@ import pytest
 from kafka import TopicPartition
 from kafka.structs import ConsumerGroupMetadata, MemberState
 
+from workers.transport.backlog import Backlog
 from workers.transport.base import EpochLimits, IncomingRecord, Partition
-from workers.transport.kafka_backlog import Backlog
-from workers.transport.kafka_membership import KafkaClaim, Tenures, usable_membership
+from workers.transport.kafka_membership import KafkaClaim, ListeningTenures, usable_kafka_membership
+from workers.transport.membership import Tenures
 
-P0, P1 = TopicPartition("t", 0), TopicPartition("t", 1)
+P0, P1 = Partition("t", 0), Partition("t", 1)
 STABLE, REBALANCING, UNJOINED = MemberState.STABLE, MemberState.REBALANCING, MemberState.UNJOINED
 
 
@@ -35,42 +36,40 @@ def claim(tenures: Tenures, taken_under: ConsumerGroupMetadata) -> KafkaClaim:
 def test_a_newer_generation_is_used_only_where_the_membership_went_on(
     current: ConsumerGroupMetadata, used_generation: int
 ) -> None:
-    tenures = Tenures(lambda changed: None)
-    used, _ = usable_membership(claim(tenures, membership(4)), current, tenures)
+    tenures = Tenures()
+    used, _ = usable_kafka_membership(claim(tenures, membership(4)), current, tenures)
     assert used is not None
     assert (used.generation_id, used.member_id) == (used_generation, "a")
 
 
 @pytest.mark.parametrize("event", ["on_partitions_revoked", "on_partitions_lost", "on_partitions_assigned"])
 def test_any_coming_or_going_of_a_partition_ends_claims_on_it_and_on_no_other(event: str) -> None:
-    tenures = Tenures(lambda changed: None)
+    tenures = ListeningTenures(lambda changed: None)
     taken = claim(tenures, membership(4))
-    getattr(tenures, event)([P1])
-    assert usable_membership(taken, membership(5), tenures)[0] is not None
-    getattr(tenures, event)([P0])
-    assert usable_membership(taken, membership(5), tenures)[0] is None
+    getattr(tenures, event)([TopicPartition(P1.topic, P1.number)])
+    assert usable_kafka_membership(taken, membership(5), tenures)[0] is not None
+    getattr(tenures, event)([TopicPartition(P0.topic, P0.number)])
+    assert usable_kafka_membership(taken, membership(5), tenures)[0] is None
 
 
 def test_the_end_of_a_membership_ends_every_claim() -> None:
-    tenures = Tenures(lambda changed: None)
+    tenures = Tenures()
     taken = claim(tenures, membership(4))
     tenures.end_all()
-    assert usable_membership(taken, membership(4), tenures)[0] is None
+    assert usable_kafka_membership(taken, membership(4), tenures)[0] is None
 
 
 def test_a_claim_without_membership_is_never_good() -> None:
-    tenures = Tenures(lambda changed: None)
-    assert usable_membership(claim(tenures, membership(-1, "")), membership(5), tenures)[0] is None
+    tenures = Tenures()
+    assert usable_kafka_membership(claim(tenures, membership(-1, "")), membership(5), tenures)[0] is None
 
 
 def test_held_records_of_a_partition_that_went_and_came_back_are_dropped_and_others_stay() -> None:
-    tenures = Tenures(lambda changed: None)
+    tenures = Tenures()
     backlog = Backlog(tenures)
-    for source in (P0, P1):
-        record = IncomingRecord(Partition(source.topic, source.partition), 7, None, None, b"v")
-        backlog.add(source, [record])
-    tenures.on_partitions_revoked([P0])
-    tenures.on_partitions_assigned([P0])
+    backlog.add([IncomingRecord(partition, 7, None, None, b"v") for partition in (P0, P1)])
+    tenures.count([P0])  # it went
+    tenures.count([P0])  # and came back
     share = backlog.take(EpochLimits(10, 100))
     assert share is not None
     assert dict(share.next_offsets) == {Partition("t", 1): 8}

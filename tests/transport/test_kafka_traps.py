@@ -18,7 +18,8 @@ from workers.errors import PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import Partition
 from workers.transport.kafka import KafkaTransport
-from workers.transport.kafka_publisher import KafkaPublisher, Publication
+from workers.transport.kafka_publisher import KafkaPublisher
+from workers.transport.publisher import Publication
 
 pytestmark = [pytest.mark.kafka, pytest.mark.apache]
 

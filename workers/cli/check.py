@@ -55,27 +55,29 @@ def _auto_precision(settings: Settings) -> str:
 
 
 def _batches(settings: Settings) -> str:
-    from workers.compose import load_models, measured_budgets
+    from workers.budgets import measured_budgets
+    from workers.compose import load_models
 
     found = measured_budgets(settings, load_models(settings))
     return "; ".join(f"{name}: {budgets.describe()}" for name, budgets in found.items()) or "as set, not measured"
 
 
 def _brokers(settings: Settings) -> str:
-    from workers.transport.kafka_admin import missing_topics
+    from workers.compose import start_checks
 
-    missing_topics(settings.kafka, ())  # raises if no broker answers
+    start_checks(settings.kafka).missing_topics(settings.kafka, ())  # raises if no broker answers
     return f"answers at {settings.kafka.bootstrap_servers}"
 
 
 def _topics(settings: Settings) -> str:
-    from workers.transport.kafka_admin import check_record_limit, missing_topics
+    from workers.compose import start_checks
 
+    checks = start_checks(settings.kafka)
     wanted = (settings.kafka.input_topic, settings.kafka.enriched_topic, settings.kafka.dead_topic)
-    missing = missing_topics(settings.kafka, wanted)
+    missing = checks.missing_topics(settings.kafka, wanted)
     if missing:
         raise ConfigurationError(f"{', '.join(missing)} missing: create with `kafka-topics.sh --create --topic NAME`")
-    check_record_limit(settings.kafka, settings.output.max_record_bytes)
+    checks.check_record_limit(settings.kafka, settings.output.max_record_bytes)
     return ", ".join(wanted)
 
 

@@ -13,6 +13,10 @@ from workers.settings.base import FrozenSettings
 class KafkaSettings(FrozenSettings):
     """The broker, the topics, and the promises between worker and group."""
 
+    client: Literal["kafka-python", "confluent"] = Field(
+        "kafka-python",
+        description="library that speaks to Kafka; confluent is librdkafka, more records a second, an extra to install",
+    )
     bootstrap_servers: str = Field("127.0.0.1:9092", description="host:port, several with commas")
     input_topic: str = Field("documents", description="topic to read documents from")
     enriched_topic: str = Field("documents.enriched", description="topic for enriched documents and tombstones")

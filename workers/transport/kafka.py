@@ -1,8 +1,6 @@
-"""Kafka as a transport: one consumer, owned by the worker's thread, and a publisher with a thread of its own.
+"""Kafka through kafka-python: one consumer, owned by the worker's thread, and a publisher with a thread of its own.
 
-Exactly once rests on three things kept here: an epoch carries the membership it was read under, nothing is published
-that was read before a failure, and after a failure the committed offsets are read only once they are settled. Why the
-client needs help with each: docs/decisions/0004-transactions-with-kafka-python.md.
+The client needs help to stay exact; where and why: docs/decisions/0004-transactions-with-kafka-python.md.
 """
 
 from __future__ import annotations
@@ -10,37 +8,33 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import cast
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata
 
-from workers.errors import ConfigurationError, EnrichError, PublishFailed
+from workers.errors import EnrichError
 from workers.settings import KafkaSettings
-from workers.transport.base import Claim, Epoch, EpochLimits, OutgoingRecord
+from workers.transport.base import Epoch, EpochLimits, Partition
+from workers.transport.broker import COMMITTED_TIMEOUT_MS, FETCH_BYTES, transactional_id
+from workers.transport.grouped import GroupTransport
 from workers.transport.kafka_admin import missing_topics
-from workers.transport.kafka_backlog import Backlog
-from workers.transport.kafka_client import connection_options, kafka_errors, open_client, transactional_id
+from workers.transport.kafka_client import connection_options, kafka_errors, open_client
 from workers.transport.kafka_membership import (
     KafkaClaim,
-    Tenures,
-    is_member,
+    ListeningTenures,
     is_settled_member,
-    usable_membership,
+    usable_kafka_membership,
 )
 from workers.transport.kafka_mending import HonestAssignor, forget_offset_fetches, keep_join
-from workers.transport.kafka_publisher import KafkaPublisher, Publication
+from workers.transport.kafka_publisher import KafkaPublisher
 from workers.transport.kafka_records import RawRecord, incoming_record
+from workers.transport.membership import is_member
 
 log = logging.getLogger(__name__)
 
-FETCH_BYTES = 16_777_216  # of one fetch; the client's 50 MiB would be most of a worker's memory
-COMMITTED_TIMEOUT_MS = 2_000  # for one look at a committed offset; past it the next poll tries again
 
-
-class KafkaTransport:
+class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
     """Implements Transport. The consumer is not thread-safe: every method belongs to the worker's thread."""
 
     def __init__(
@@ -50,30 +44,17 @@ class KafkaTransport:
         make_consumer: Callable[..., KafkaConsumer] = KafkaConsumer,
         make_producer: Callable[..., KafkaProducer] = KafkaProducer,
     ) -> None:
-        self._settings = settings
+        publisher = KafkaPublisher(settings, transactional_id(settings), make_producer=make_producer)
+        self._listener = ListeningTenures(self._assignment_changed)
+        super().__init__(settings, publisher, self._listener)
         self._make_consumer = make_consumer
-        self._publisher = KafkaPublisher(settings, transactional_id(settings), make_producer=make_producer)
         self._consumer: KafkaConsumer | None = None
-        self._tenures = Tenures(self._assignment_changed)
-        self._backlog = Backlog(self._tenures)
-        self._first_offsets: dict[TopicPartition, int] = {}  # the first ever read here; see _seek_to_committed
-        self._member_id: str | None = None
-        self._paused = False
-        self._rewinding = False
-        self._reading = 0
-        self._epochs = 0
-        self._last_publication: Future[None] | None = None
 
-    def start(self) -> None:
+    def _missing_topics(self, topics: Sequence[str]) -> tuple[str, ...]:
+        return missing_topics(self._settings, topics)
+
+    def _join(self) -> None:
         settings = self._settings
-        missing = missing_topics(settings, (settings.input_topic, settings.enriched_topic, settings.dead_topic))
-        if missing:
-            raise ConfigurationError(
-                f"there is no topic {', '.join(missing)} at {settings.bootstrap_servers}: make it with "
-                f"`kafka-topics.sh --bootstrap-server {settings.bootstrap_servers} --create --topic {missing[0]} "
-                "--partitions 6`, or correct kafka.input_topic, kafka.enriched_topic, kafka.dead_topic"
-            )
-        self._publisher.start(timeout_s=settings.connect_timeout_ms / 1000)
         with kafka_errors("connecting"):
             self._consumer = open_client(
                 self._make_consumer,
@@ -92,7 +73,7 @@ class KafkaTransport:
                 fetch_max_bytes=FETCH_BYTES,
                 metrics_enabled=False,
             )
-            self._consumer.subscribe([settings.input_topic], listener=self._tenures)
+            self._consumer.subscribe([settings.input_topic], listener=self._listener)
             # Fetches metadata if there is none yet: a leader that assigns without it gives nobody anything.
             self._consumer.partitions_for_topic(settings.input_topic)
 
@@ -105,36 +86,14 @@ class KafkaTransport:
         wait_s = 0.0 if reading and self._backlog else timeout_s
         with kafka_errors("polling"):
             keep_join(consumer)
-            self._hold(consumer.poll(timeout_ms=wait_s * 1000, max_records=limits.max_records))
+            fetched: dict[TopicPartition, list[RawRecord]] = consumer.poll(
+                timeout_ms=wait_s * 1000, max_records=limits.max_records
+            )
+            self._hold([incoming_record(record) for records in fetched.values() for record in records])
         membership = self._membership(consumer)
         if not self._still_the_same_member(membership) or not reading or self._rewinding:
             return None
         return self._next_epoch(limits, membership)
-
-    def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
-        claim = cast(KafkaClaim, epoch.claim)
-        membership, refusal = usable_membership(claim, self._membership(self._connected()), self._tenures)
-        if claim.reading != self._reading or not self._last_ended_well():
-            membership, refusal = None, "it was read before a failure, or an epoch ahead of it did not end well"
-        if membership is None:
-            self._last_publication = refused = Future[None]()
-            refused.set_exception(PublishFailed(f"the epoch is not published: {refusal}"))
-            return refused
-        publication = Publication(records, epoch.next_offsets, membership)
-        self._last_publication = publication.done
-        self._publisher.publish(publication)
-        return publication.done
-
-    def rewind(self) -> None:
-        """Takes effect in a later `poll`, once nothing is being published and the publisher is settled; until then
-        `poll` returns None. Committed offsets read earlier could be those from before a commit whose answer was lost:
-        its records would be done twice."""
-        self._reading += 1
-        self._rewinding = True
-        self._backlog.clear()
-
-    def exhausted(self) -> bool:
-        return False
 
     def close(self, *, timeout_s: float) -> None:
         """The publication under way may end first, as long as this is still a member."""
@@ -149,13 +108,6 @@ class KafkaTransport:
                 log.warning("the group will notice by itself: %s", error)
             self._consumer = None
 
-    def _last_ended_well(self) -> bool:
-        last = self._last_publication
-        return last is None or (last.done() and last.exception() is None)
-
-    def _fates_are_known(self) -> bool:
-        return self._publisher.settled
-
     def _connected(self) -> KafkaConsumer:
         assert self._consumer is not None, "start comes first"
         return self._consumer
@@ -163,33 +115,17 @@ class KafkaTransport:
     def _membership(self, consumer: KafkaConsumer) -> ConsumerGroupMetadata:
         return consumer.group_metadata()
 
-    def _hold(self, fetched: dict[TopicPartition, list[RawRecord]]) -> None:
-        for source, raw in fetched.items():
-            records = [incoming_record(record) for record in raw]
-            self._first_offsets.setdefault(source, records[0].offset)
-            self._backlog.add(source, records)
+    def _usable_membership(self, claim: KafkaClaim) -> tuple[ConsumerGroupMetadata | None, str]:
+        return usable_kafka_membership(claim, self._membership(self._connected()), self._tenures)
 
-    def _still_the_same_member(self, membership: ConsumerGroupMetadata) -> bool:
-        """False, with everything held given up, if the membership was lost since the last poll. The client tells its
-        listener so only if it was not rejoining at that moment, and then keeps positions that are another's by now."""
-        if is_member(membership):
-            if self._member_id in (None, membership.member_id):
-                self._member_id = membership.member_id
-                return True
-        elif self._member_id is None:
-            return False  # not joined yet
-        self._member_id = membership.member_id if is_member(membership) else None
-        self._tenures.end_all()
+    def _membership_lost(self) -> None:
+        """The client tells its listener so only if it was not rejoining at that moment, and then keeps positions that
+        are another's by now."""
+        super()._membership_lost()
         forget_offset_fetches(self._connected())
-        self.rewind()
-        return False
 
     def _next_epoch(self, limits: EpochLimits, membership: ConsumerGroupMetadata) -> Epoch | None:
-        if not is_settled_member(membership) or (share := self._backlog.take(limits)) is None:
-            return None
-        claim = Claim(KafkaClaim(self._reading, membership, share.tenures))
-        self._epochs += 1
-        return Epoch(self._epochs - 1, share.records, share.next_offsets, claim)
+        return self._cut_epoch(limits, membership) if is_settled_member(membership) else None
 
     def _seek_to_committed(self, consumer: KafkaConsumer) -> None:
         """Stays `_rewinding` if an offset could not be had in time."""
@@ -200,16 +136,13 @@ class KafkaTransport:
                     offset = consumer.committed(partition, timeout_ms=COMMITTED_TIMEOUT_MS)
                 except KafkaTimeoutError:
                     return
-                if offset is None:  # nobody committed yet; `latest` would now skip what was read and not published
-                    offset = self._first_offsets.get(partition)
+                offset = self._restart_offset(Partition(partition.topic, partition.partition), offset)
                 if offset is not None:
                     consumer.seek(partition, offset)
                 elif self._settings.start_at == "earliest":
                     consumer.seek_to_beginning(partition)
                 # else: nothing was read, so its position is still where it started
-        self._backlog.clear()
-        self._last_publication = None
-        self._rewinding = False
+        self._rewound()
 
     def _owned(self) -> set[TopicPartition]:
         """Asked by the client when it joins. Without a membership nothing is owned, whatever is still assigned here."""

@@ -5,26 +5,24 @@ Each function opens a client and closes it. Nothing here is transactional or own
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka import errors as kafka
 from kafka.admin import ConfigResource
 
-from workers.errors import ConfigurationError, DependencyError, EnrichError
+from workers.errors import ConfigurationError, DependencyError
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord, OutgoingRecord, Partition
+from workers.transport.broker import require_record_limit, topics_denied
 from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition, open_client
 from workers.transport.kafka_clients import ungrouped_reader
 from workers.transport.kafka_records import NullableValues, incoming_record, send
 
-log = logging.getLogger(__name__)
-
 UNKNOWN_TOPIC = 3
-HEADER_ROOM_BYTES = 16_384
 TOPIC_DENIED = 29
 
 
@@ -56,9 +54,7 @@ def missing_topics(settings: KafkaSettings, topics: Sequence[str]) -> tuple[str,
         described = {topic["name"]: topic["error_code"] for topic in client.describe_topics(list(topics))}
     denied = [topic for topic in topics if described.get(topic) == TOPIC_DENIED]
     if denied:
-        raise ConfigurationError(
-            f"this user may not describe topic {', '.join(denied)}: grant it, or correct kafka.sasl_*"
-        )
+        raise topics_denied(denied)
     return tuple(topic for topic in topics if described.get(topic, UNKNOWN_TOPIC) == UNKNOWN_TOPIC)
 
 
@@ -84,21 +80,8 @@ def create_topics(
 
 
 def check_record_limit(settings: KafkaSettings, max_record_bytes: int) -> None:
-    """Raises ConfigurationError if an output topic takes no records of `max_record_bytes` with key and headers: such a
-    record would be refused, read again and refused for ever. Where the limit may not be read, nothing is checked."""
-    for topic in (settings.enriched_topic, settings.dead_topic):
-        try:
-            taken = topic_option(settings, topic, "max.message.bytes")
-        except (EnrichError, KeyError) as error:
-            log.warning(
-                "the record limit of %s could not be read, so it is not checked: %s", topic, type(error).__name__
-            )
-            continue
-        if taken.isdigit() and int(taken) < max_record_bytes + HEADER_ROOM_BYTES:
-            raise ConfigurationError(
-                f"topic {topic} takes max.message.bytes={taken}, too few for output.max_record_bytes="
-                f"{max_record_bytes} and {HEADER_ROOM_BYTES} for key and headers: lower the second or raise the first"
-            )
+    """Raises ConfigurationError if an output topic takes no records of `max_record_bytes`."""
+    require_record_limit(settings, max_record_bytes, partial(topic_option, settings))
 
 
 def topic_option(settings: KafkaSettings, topic: str, option: str) -> str:

@@ -19,8 +19,9 @@ from workers.settings import KafkaSettings
 from workers.transport.base import OutgoingRecord
 from workers.transport.kafka_client import kafka_errors
 from workers.transport.kafka_clients import initialise_timeout_s, transactional_producer
-from workers.transport.kafka_lane import Lane
+from workers.transport.kafka_lane import kafka_lane
 from workers.transport.kafka_records import NO_VALUE
+from workers.transport.lane import Lane
 
 INIT_TRIES = 3  # initialising may hang like every transactional call of the client; a new producer then does it
 
@@ -93,10 +94,12 @@ def _existing(producer: KafkaProducer, placed: PlacedRecord) -> int | None:
     return placed.partition if placed.partition in producer.partitions_for(placed.record.topic) else None
 
 
-def _initialised(settings: KafkaSettings, name: str, make_producer: Callable[..., KafkaProducer]) -> Lane:
+def _initialised(
+    settings: KafkaSettings, name: str, make_producer: Callable[..., KafkaProducer]
+) -> Lane[KafkaProducer]:
     timeout_s = initialise_timeout_s(settings)
     for attempt in range(1, INIT_TRIES + 1):
-        lane = Lane(lambda: transactional_producer(settings, name, role="atomic", make_producer=make_producer))
+        lane = kafka_lane(lambda: transactional_producer(settings, name, role="atomic", make_producer=make_producer))
         try:
             with kafka_errors(f"making the only writer {name}"):
                 lane.call(lambda producer: producer.init_transactions(), timeout_s=timeout_s)

@@ -1,29 +1,26 @@
-"""What every Kafka client of ours shares: how settings become options, and how kafka's errors become ours.
+"""What every kafka-python client of ours shares: how settings become options, and what its errors come down to.
 
-The only seam between the client library and the rest. It opens no connection itself and reads no environment.
+The only seam between that library and the rest. It opens no connection itself and reads no environment.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypeVar, cast
 
 from kafka import TopicPartition
 from kafka import errors as kafka
 from kafka.net.compat import KafkaNetClient
 
-from workers.errors import ConfigurationError, DependencyError, EnrichError
+from workers.errors import ConfigurationError, EnrichError
 from workers.settings import KafkaSettings
 from workers.transport.base import Partition
+from workers.transport.broker import RECONNECT_BACKOFF_MAX_MS, Fault, error_of, errors_translated
 
 Opened = TypeVar("Opened")
 
-RECONNECT_BACKOFF_MAX_MS = 1_000  # the client's 30 s would leave a worker idle long after its broker is back
 DENIED = (kafka.AuthorizationError, kafka.SaslAuthenticationFailedError)
 UNUSABLE = (kafka.UnsupportedCodecError, kafka.KafkaConfigurationError, kafka.UnsupportedVersionError)
 
@@ -88,42 +85,26 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
     return context
 
 
-def transactional_id(settings: KafkaSettings) -> str:
-    """Stable where `group_instance_id` is: then a restart ends at once what a killed worker left open.
-
-    Otherwise unique, because host name and process id repeat in containers (every one has a process 1); after a kill
-    readers then wait for `transaction_timeout_ms`.
-    """
-    instance = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    return f"{settings.transactional_id_prefix}-{settings.group_id}-{instance}"
-
-
 def kafka_partition(partition: Partition) -> TopicPartition:
     return TopicPartition(partition.topic, partition.number)
 
 
-@contextmanager
-def kafka_errors(operation: str) -> Iterator[None]:
+def kafka_errors(operation: str) -> AbstractContextManager[None]:
     """Raise every error of the client as one of ours, naming what was being done."""
-    try:
-        yield
-    except EnrichError:
-        raise
-    except Exception as error:
-        raise translated(error, operation) from error
+    return errors_translated(translated, operation)
 
 
 def translated(error: Exception, operation: str) -> EnrichError:
-    """The error of ours that says the same. Anything unknown is the dependency's fault, never the documents'."""
-    reason = f"{operation}: {error or type(error).__name__}"
+    """The error of ours that says the same."""
+    return error_of(fault_of(error), f"{operation}: {error or type(error).__name__}")
+
+
+def fault_of(error: Exception) -> Fault:
+    """Anything unknown is the dependency's fault, never the documents'."""
     if isinstance(error, kafka.FencedInstanceIdError):
-        return ConfigurationError(f"{reason}: another worker has the same kafka.group_instance_id: give each its own")
+        return Fault.FENCED_INSTANCE
     if isinstance(error, kafka.InvalidSessionTimeoutError):
-        return ConfigurationError(
-            f"{reason}: the broker does not allow this kafka.session_timeout_ms: 6 to 1800 s usually"
-        )
+        return Fault.SESSION_TIMEOUT
     if isinstance(error, DENIED):
-        return ConfigurationError(f"{reason}: grant this user the right, or correct kafka.sasl_*")
-    if isinstance(error, UNUSABLE):
-        return ConfigurationError(reason)
-    return DependencyError(reason)
+        return Fault.DENIED
+    return Fault.UNUSABLE if isinstance(error, UNUSABLE) else Fault.PASSING

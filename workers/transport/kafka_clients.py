@@ -7,13 +7,11 @@ from collections.abc import Callable
 from kafka import KafkaConsumer, KafkaProducer
 
 from workers.settings import KafkaSettings
+from workers.transport.broker import BATCH_BYTES, LINGER_MS, MAX_REQUEST_BYTES
 from workers.transport.kafka_client import connection_options, open_client
 from workers.transport.kafka_records import NullableValues
 
 MAX_BLOCK_MS = 3_000  # init_transactions may meet the trap too: give up soon and try again with a new producer
-BATCH_BYTES = 131_072
-LINGER_MS = 5
-MAX_REQUEST_BYTES = 16_777_216  # what may leave; how large a record may be is the brokers' to say
 
 
 def transactional_producer(

@@ -1,81 +1,27 @@
-"""One transactional producer and the one thread that calls it, so that a call that never returns can be left behind.
+"""A lane for kafka-python's producer, and how that is ended without waiting for it.
 
 kafka-python 3.0.12 waits without a time-out when the coordinator dies at the wrong moment (the second of its three
-traps), and its `close` waits for the same thing. A lane is therefore thrown away, never repaired.
+traps), and its `close` waits for the same thing.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from queue import SimpleQueue
 
 from kafka import KafkaProducer
 
+from workers.transport.lane import Lane
+
 log = logging.getLogger(__name__)
 
-Action = Callable[[KafkaProducer], None]
 
-
-class Lane:
-    """Makes its producer on first use. Not to be shared: one caller at a time."""
-
-    def __init__(self, make_producer: Callable[[], KafkaProducer]) -> None:
-        self._make_producer = make_producer
-        self._calls: SimpleQueue[tuple[Action, Future[None]] | None] = SimpleQueue()
-        self._lock = threading.Lock()  # guards the two below
-        self._producer: KafkaProducer | None = None
-        self._left = False
-        # A daemon: a thread stuck in the client must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name="kafka-producer", daemon=True)
-        self._thread.start()
-
-    def call(self, action: Action, *, timeout_s: float) -> None:
-        """Run `action` on the lane's thread. Raises what it raised, or TimeoutError; then throw it away."""
-        done: Future[None] = Future()
-        self._calls.put((action, done))
-        done.result(timeout_s)
-
-    def throw_away(self) -> None:
-        """Never blocks and never flushes. What the producer left open is aborted by its successor's initialisation."""
-        with self._lock:
-            self._left = True
-            producer = self._producer
-        self._calls.put(None)
-        if producer is not None:
-            threading.Thread(target=force_close, args=(producer,), name="kafka-close", daemon=True).start()
-
-    def close(self, *, timeout_s: float) -> None:
-        """End a healthy lane; one that does not end in time is thrown away."""
-        try:
-            self.call(lambda producer: producer.close(timeout=timeout_s), timeout_s=timeout_s)
-        except Exception as error:  # noqa: BLE001  boundary: there is nobody left to tell
-            log.debug("the producer did not close: %s", error)
-        self.throw_away()
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
-            action, done = call
-            try:
-                action(self._made())
-            except BaseException as error:  # noqa: BLE001  boundary: the caller gets it
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-    def _made(self) -> KafkaProducer:
-        if self._producer is None:
-            producer = self._make_producer()
-            with self._lock:
-                self._producer = producer
-                left = self._left
-            if left:
-                force_close(producer)
-                raise TimeoutError("the lane was left while its producer was made")
-        return self._producer
+def kafka_lane(make_producer: Callable[[], KafkaProducer]) -> Lane[KafkaProducer]:
+    return Lane(
+        make_producer,
+        close=lambda producer, timeout_s: producer.close(timeout=timeout_s),
+        force_close=force_close,
+    )
 
 
 def force_close(producer: KafkaProducer) -> None:

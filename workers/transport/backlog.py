@@ -7,20 +7,18 @@ by whoever has the partition now.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kafka import TopicPartition
-
 from workers.transport.base import EpochLimits, IncomingRecord, Partition
-from workers.transport.kafka_membership import Tenures
+from workers.transport.membership import Tenures
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     record: IncomingRecord
-    source: TopicPartition
     tenure: int
+    length: int  # bytes of the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Share:
 
     records: tuple[IncomingRecord, ...]
     next_offsets: Mapping[Partition, int]
-    tenures: Mapping[TopicPartition, int]
+    tenures: Mapping[Partition, int]
 
 
 class Backlog:
@@ -38,32 +36,37 @@ class Backlog:
     def __init__(self, tenures: Tenures) -> None:
         self._tenures = tenures
         self._held: deque[Held] = deque()
+        self.size_bytes = 0  # of the values held
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, source: TopicPartition, records: Sequence[IncomingRecord]) -> None:
-        tenure = self._tenures.of(source)
-        self._held.extend(Held(record, source, tenure) for record in records)
+    def add(self, records: Iterable[IncomingRecord]) -> None:
+        for record in records:
+            held = Held(record, self._tenures.of(record.partition), len(record.value or b""))
+            self._held.append(held)
+            self.size_bytes += held.length
 
     def clear(self) -> None:
         self._held.clear()
+        self.size_bytes = 0
 
     def take(self, limits: EpochLimits) -> Share | None:
         """As much as the limits allow, at least one record; None if nothing is left that is still this member's."""
         records: list[IncomingRecord] = []
         next_offsets: dict[Partition, int] = {}
-        tenures: dict[TopicPartition, int] = {}
+        tenures: dict[Partition, int] = {}
         size_bytes = 0
         while self._held:
             held = self._held[0]
-            if held.tenure == self._tenures.of(held.source):
-                length = len(held.record.value or b"")
-                if records and (len(records) >= limits.max_records or size_bytes + length > limits.max_bytes):
+            partition = held.record.partition
+            if held.tenure == self._tenures.of(partition):
+                if records and (len(records) >= limits.max_records or size_bytes + held.length > limits.max_bytes):
                     break
-                size_bytes += length
+                size_bytes += held.length
                 records.append(held.record)
-                next_offsets[held.record.partition] = held.record.offset + 1
-                tenures[held.source] = held.tenure
+                next_offsets[partition] = held.record.offset + 1
+                tenures[partition] = held.tenure
             self._held.popleft()
+            self.size_bytes -= held.length
         return Share(tuple(records), next_offsets, tenures) if records else None

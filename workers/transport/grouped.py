@@ -1,0 +1,140 @@
+"""What transports with a consumer group behind them share: which epochs may be published, and what a rewind gives up.
+
+Exactly once rests on three things kept here: an epoch carries the membership it was read under, nothing is published
+that was read before a failure, and after a failure the committed offsets are read only once they are settled.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Generic, cast
+
+from workers.errors import PublishFailed
+from workers.settings import KafkaSettings
+from workers.transport.backlog import Backlog
+from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, OutgoingRecord, Partition
+from workers.transport.broker import no_such_topics, topics_of
+from workers.transport.membership import GroupClaim, MembershipT, Tenures, is_member
+from workers.transport.publisher import EpochPublisher, Publication
+
+
+class GroupTransport(ABC, Generic[MembershipT]):
+    """Implements Transport but for `poll` and `close`, which are a client's own; every method belongs to one thread."""
+
+    def __init__(self, settings: KafkaSettings, publisher: EpochPublisher[Any, MembershipT], tenures: Tenures) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._tenures = tenures
+        self._backlog = Backlog(tenures)
+        self._first_offsets: dict[Partition, int] = {}  # the first ever read here; see _restart_offset
+        self._member_id: str | None = None
+        self._paused = False
+        self._rewinding = False
+        self._reading = 0
+        self._epochs = 0
+        self._last_publication: Future[None] | None = None
+
+    @abstractmethod
+    def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None: ...
+
+    @abstractmethod
+    def close(self, *, timeout_s: float) -> None: ...
+
+    @abstractmethod
+    def _missing_topics(self, topics: Sequence[str]) -> tuple[str, ...]: ...
+
+    @abstractmethod
+    def _join(self) -> None:
+        """Open the consumer and subscribe it."""
+
+    @abstractmethod
+    def _connected(self) -> Any:
+        """The client's consumer."""
+
+    @abstractmethod
+    def _membership(self, consumer: Any) -> MembershipT:
+        """As the client has it now."""
+
+    @abstractmethod
+    def _usable_membership(self, claim: GroupClaim[MembershipT]) -> tuple[MembershipT | None, str]:
+        """The membership to commit the claimed epoch under, or None and why not."""
+
+    def start(self) -> None:
+        missing = self._missing_topics(topics_of(self._settings))
+        if missing:
+            raise no_such_topics(self._settings, missing)
+        self._publisher.start(timeout_s=self._settings.connect_timeout_ms / 1000)
+        self._join()
+
+    def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
+        claim = cast(GroupClaim[MembershipT], epoch.claim)
+        membership, refusal = self._usable_membership(claim)
+        if claim.reading != self._reading or not self._last_ended_well():
+            membership, refusal = None, "it was read before a failure, or an epoch ahead of it did not end well"
+        if membership is None:
+            self._last_publication = refused = Future[None]()
+            refused.set_exception(PublishFailed(f"the epoch is not published: {refusal}"))
+            return refused
+        publication = Publication(records, epoch.next_offsets, membership)
+        self._last_publication = publication.done
+        self._publisher.publish(publication)
+        return publication.done
+
+    def rewind(self) -> None:
+        """Takes effect in a later `poll`, once nothing is being published and the publisher is settled; until then
+        `poll` returns None. Committed offsets read earlier could be those from before a commit whose answer was lost:
+        its records would be done twice."""
+        self._reading += 1
+        self._rewinding = True
+        self._backlog.clear()
+
+    def exhausted(self) -> bool:
+        return False
+
+    def _last_ended_well(self) -> bool:
+        last = self._last_publication
+        return last is None or (last.done() and last.exception() is None)
+
+    def _fates_are_known(self) -> bool:
+        return self._publisher.settled
+
+    def _rewound(self) -> None:
+        """The positions are the committed ones."""
+        self._backlog.clear()
+        self._last_publication = None
+        self._rewinding = False
+
+    def _restart_offset(self, partition: Partition, committed: int | None) -> int | None:
+        """Where a rewind goes; None if nothing was committed nor read here. Where nobody committed yet, `latest` would
+        now skip what was read and not published."""
+        return committed if committed is not None else self._first_offsets.get(partition)
+
+    def _hold(self, records: Sequence[IncomingRecord]) -> None:
+        for record in records:
+            self._first_offsets.setdefault(record.partition, record.offset)
+        self._backlog.add(records)
+
+    def _still_the_same_member(self, membership: MembershipT) -> bool:
+        """False, with everything held given up, if the membership was lost since it was looked at last."""
+        if is_member(membership):
+            if self._member_id in (None, membership.member_id):
+                self._member_id = membership.member_id
+                return True
+        elif self._member_id is None:
+            return False  # not joined yet
+        self._member_id = membership.member_id if is_member(membership) else None
+        self._membership_lost()
+        return False
+
+    def _membership_lost(self) -> None:
+        self._tenures.end_all()
+        self.rewind()
+
+    def _cut_epoch(self, limits: EpochLimits, membership: MembershipT) -> Epoch | None:
+        if (share := self._backlog.take(limits)) is None:
+            return None
+        claim = Claim(GroupClaim(self._reading, membership, share.tenures))
+        self._epochs += 1
+        return Epoch(self._epochs - 1, share.records, share.next_offsets, claim)
