@@ -2,11 +2,12 @@
 
     python -m benchmarks.overhead [DATA] [--documents 3000] [--turns 5] [--words 300]
 
-The model does nothing (see `benchmarks.clock`; cutting and preparing texts is not the model's). Two take turns on one
-topic: the worker, and a loop of the Kafka client alone that answers the same records with answers of the same bytes, in
-transactions of as many documents. The difference is ours: validation, language, sentences, tokens, windows, batching,
-assembly, serialisation, threads. Processor time of all threads of the process, so that waiting for the broker does not
-count; wall-clock time stands beside it. Then a profile of the pipeline on one thread says where it goes.
+The model does nothing (see `benchmarks.clock`; cutting and preparing texts is not the model's). Three take turns: the
+worker; a loop of the Kafka client alone that answers the same records of the same topic with answers of the same bytes,
+in transactions of as many documents; and the tokenizer alone on the same texts, most of which is compiled code. The
+difference between the first two is ours, with and without the third: validation, language, sentences, tokens, windows,
+batching, assembly, serialisation, threads. Processor time of all threads of the process, so that waiting for the broker
+does not count; wall-clock time stands beside it. Then a profile of the pipeline on one thread says where it goes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import cProfile
 import pstats
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +37,8 @@ from workers.transport.kafka_admin import read_all
 from workers.transport.memory import MemoryLog, MemoryTransport
 
 NAME = "overhead"
-WORKER, CLIENT, OURS = "worker", "Kafka client alone", "our own code"
+WORKER, CLIENT, TOKENIZER = "worker", "Kafka client alone", "tokenizer alone"
+OURS, OURS_WITHOUT = "our own code", "our own code but the tokenizer"
 TOP = 20  # functions of the profile that are shown
 
 
@@ -54,6 +57,15 @@ def cost_of_worker(settings: Settings, model: ClockModel, topics: KafkaSettings,
     own = settings.model_copy(update={"kafka": topics})
     run = run_worker(own, {DEFAULT_MODEL: model}, transport, documents=count)
     return Cost(1_000 * run.cpu_s / count, 1_000 * run.seconds / count)
+
+
+def cost_of_tokenizer(model: ClockModel, samples: Sequence[Sample], *, size: int) -> Cost:
+    """Texts into subwords, as many in a call as an epoch has."""
+    started_s, started_cpu_s = time.perf_counter(), time.process_time()
+    for start in range(0, len(samples), size):
+        model.tokenize([sample.text for sample in samples[start : start + size]])
+    cpu_s, wall_s = time.process_time() - started_cpu_s, time.perf_counter() - started_s
+    return Cost(1_000 * cpu_s / len(samples), 1_000 * wall_s / len(samples))
 
 
 def answers_in(topics: KafkaSettings) -> list[OutgoingRecord]:
@@ -106,14 +118,15 @@ def shown_profile(rows: Sequence[Spent], *, top: int = TOP) -> str:
 
 
 def rows_of(found: Mapping[str, Sequence[Cost]]) -> tuple[tuple[Cell, ...], ...]:
-    """The two that were measured, and their difference in each turn."""
-    both = list(zip(found[WORKER], found[CLIENT], strict=True))
+    """What was measured, and the differences turn by turn."""
+    turns = list(zip(found[WORKER], found[CLIENT], found[TOKENIZER], strict=True))
     measured = [
         (name, Spread.of(cost.cpu_ms for cost in costs), Spread.of(cost.wall_ms for cost in costs))
         for name, costs in found.items()
     ]
-    ours = Spread.of(worker.cpu_ms - client.cpu_ms for worker, client in both)
-    return (*measured, (OURS, ours, None))
+    ours = Spread.of(worker.cpu_ms - client.cpu_ms for worker, client, _ in turns)
+    without = Spread.of(worker.cpu_ms - client.cpu_ms - tokenizer.cpu_ms for worker, client, tokenizer in turns)
+    return (*measured, (OURS, ours, None), (OURS_WITHOUT, without, None))
 
 
 def main() -> None:
@@ -133,6 +146,7 @@ def main() -> None:
         runs: dict[str, Callable[[], Cost]] = {
             WORKER: lambda: cost_of_worker(settings, model, topics, count),
             CLIENT: lambda: run_bare(again_in_a_new_group(topics), answers, documents=count, max_records=size),
+            TOKENIZER: lambda: cost_of_tokenizer(model, samples, size=size),
         }
         found = in_turns(runs, arguments.turns)
     profile = profile_pipeline(settings, model, samples)

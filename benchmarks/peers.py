@@ -181,6 +181,7 @@ def main() -> None:
     device = str(choose_device(settings.model.device))
     dtype = DTYPES["bf16" if info.precision.startswith("bf16") else "fp32"]
     skipped: dict[str, str] = {}
+    machine = {"precision": info.precision, "spacy": package_version("spacy")}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         source = write_samples(folder / "documents.jsonl", samples)
@@ -201,6 +202,7 @@ def main() -> None:
             skipped[FAUST] = reason
         else:
             broker = stack.enter_context(running_broker())
+            machine |= {"broker": broker.kind, "faust-streaming": package_version("faust-streaming")}
             job = {"bootstrap_servers": broker.bootstrap_servers, "checkpoints": folder / "peers", "device": device}
             job |= {"dtype": str(dtype).removeprefix("torch."), "documents": len(samples)}
             job |= {"threads": torch.get_num_threads()}
@@ -211,14 +213,13 @@ def main() -> None:
             skipped["(f) spaCy, entities only"] = spacy
         else:
             runs["(f) spaCy, entities only"] = spacy
-        found = in_turns(
-            dict(sorted(runs.items(), key=lambda item: (not item[0].startswith("ours"), item[0]))), arguments.turns
-        )
+        ordered = sorted(runs, key=lambda name: (name != OURS, not name.startswith("ours"), name))
+        found = in_turns({name: runs[name] for name in ordered}, arguments.turns)
     report = Report(
         benchmark=NAME,
         question="Documents a second, against what a team would write instead",
         command=command_of(NAME, parser, arguments),
-        machine=describe_machine(precision=info.precision, spacy=package_version("spacy")),
+        machine=describe_machine(**machine),
         turns=arguments.turns,
         columns=("who", "documents/s", "ours is faster by"),
         rows=rows_of(found, skipped),

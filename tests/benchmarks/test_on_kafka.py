@@ -17,7 +17,7 @@ from benchmarks.exactly_once import KINDS, price, rate_of
 from benchmarks.feed import Feed
 from benchmarks.latency import latencies_at
 from benchmarks.memory import Reading, growth_of, read_along
-from benchmarks.overhead import CLIENT, OURS, WORKER, answers_in, cost_of_worker, rows_of
+from benchmarks.overhead import CLIENT, TOKENIZER, WORKER, answers_in, cost_of_tokenizer, cost_of_worker, rows_of
 from benchmarks.processes import Processes
 from benchmarks.scale import rate_of_workers
 from tests.services import Source
@@ -110,7 +110,10 @@ def test_the_bare_client_answers_with_the_same_bytes(broker: Broker) -> None:
     after = read_all(topics, [topics.enriched_topic])
     assert len(after) == 2 * len(SAMPLES)
     assert sorted(r.value or b"" for r in after)[::2] == sorted(answer.value or b"" for answer in answers)
-    assert [row[0] for row in rows_of({WORKER: [worker], CLIENT: [bare]})] == [WORKER, CLIENT, OURS]
+    tokenizer = cost_of_tokenizer(ClockModel(), SAMPLES, size=8)
+    rows = rows_of({WORKER: [worker], CLIENT: [bare], TOKENIZER: [tokenizer]})
+    assert [row[0] for row in rows[:3]] == [WORKER, CLIENT, TOKENIZER]
+    assert len(rows) == 5
 
 
 @pytest.mark.kafka
