@@ -32,10 +32,15 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
 
-# FILE=... for documents of your own, as JSON lines.
-FILE ?= workers/cli/samples/documents.jsonl
+# Every figure about speed, into docs/benchmarks: an hour or two on two cores. FILE=... for documents of your own, JSON
+# lines or a folder of such files; BENCHES="limit mix" for some of them. One that fails does not stop the others.
+FILE ?=
+BENCHES ?= limit throughput peers mix latency scale exactly_once memory overhead
 bench: $(STAMP)
-	$(BIN)/python benchmarks/throughput.py $(FILE)
+	@failed=; for name in $(BENCHES); do \
+		echo "## $$name"; $(BIN)/python -m benchmarks.$$name $(FILE) || failed="$$failed $$name"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "make bench: failed:$$failed" >&2; exit 1; fi
 
 # The packaged model on the test sets of a folder with ner/, relations/, classification/, summarization/. Minutes.
 DATA ?= ../shared/data
@@ -49,7 +54,7 @@ evaluate: $(STAMP)
 # Models trained on the recipes of benchmarks/recipes, and their scores. About an hour.
 trained: $(STAMP)
 	@test -d $(DATA) || { echo "make trained: there is no folder $(DATA); name one: make trained DATA=..." >&2; exit 2; }
-	$(BIN)/python benchmarks/trained.py $(DATA) > docs/trained.md.new
+	$(BIN)/python -m benchmarks.trained $(DATA) > docs/trained.md.new
 	@mv docs/trained.md.new docs/trained.md
 	@cat docs/trained.md
 

@@ -1,6 +1,6 @@
 """Is the trunk's answer for a text the same bits in another batch, and under more padding? Figures of decision 0002.
 
-    python benchmarks/batch_invariance.py
+    python -m benchmarks.batch_invariance
 
 Prints, per number format, kind of attention and length, the largest difference of a hidden state over batch sizes of 1
 to 33 at equal padded length, and with 1 to 32 tokens of padding added.

@@ -1,6 +1,6 @@
 """Compares language detectors on texts whose language is known: accuracy, time a text, import time, memory.
 
-    python benchmarks/language_detectors.py FOLDER [--detector NAME]
+    python -m benchmarks.language_detectors FOLDER [--detector NAME]
 
 FOLDER holds JSON lines with `text` and `lang`. Each detector runs in a process of its own. Only the first two are
 dependencies of the project; install py3langid and lingua-language-detector to compare.

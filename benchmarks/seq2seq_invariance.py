@@ -1,6 +1,6 @@
 """Are the words, and the bits behind them, of a written summary the same alone and in a batch? For real sizes.
 
-    python benchmarks/seq2seq_invariance.py [--layers 2]
+    python -m benchmarks.seq2seq_invariance [--layers 2]
 
 Random weights as wide as BART-base, Pegasus-large and T5-small, with
 fewer layers and a small vocabulary. For fp32 and bf16, for one and two threads:

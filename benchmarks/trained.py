@@ -1,6 +1,6 @@
 """Trains the models of `benchmarks/recipes` and scores each on its test set. About an hour on two cores.
 
-    python benchmarks/trained.py DATA [--models FOLDER] [--recipes NAME...]
+    python -m benchmarks.trained DATA [--models FOLDER] [--recipes NAME...]
 
 DATA is a folder with classification/ and relations/. Prints Markdown rows, as `enrich evaluate --table` does. A model
 that is in FOLDER already is scored, not trained again.

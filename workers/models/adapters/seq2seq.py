@@ -1,6 +1,6 @@
 """Summaries written by a Hugging Face sequence-to-sequence model: BART, T5, Pegasus. Cuts, prepares, writes, decodes.
 
-The same window gives the same words in any batch (`python benchmarks/seq2seq_invariance.py`):
+The same window gives the same words in any batch (`python -m benchmarks.seq2seq_invariance`):
 
 * The encoder reads one window at a time. Its padded length is the window's own affair, so its bits are too.
 * A step of the decoder multiplies few rows, and kernels change with their number: in fp32 on a CPU 1, 2 to 15 and more
