@@ -74,6 +74,12 @@ class Assembler:
         pairs = self.relations(found, parts.get(StageName.RELATIONS))
         table = tabulate_offsets(document.text, self.output.offset_unit)
         brief = self.brief(document.text, parts.get(StageName.SUMMARY))
+        summary = brief.summary
+        if not table.is_identity:  # copies cost more than all else here; most texts need none
+            found = tuple(_entity_in(table, entity) for entity in found)
+            pairs = tuple(r.model_copy(update={"evidence": _span_in(table, r.evidence)}) for r in pairs)
+            spans = tuple(_span_in(table, span) for span in summary.sentences) if summary else ()
+            summary = summary and summary.model_copy(update={"sentences": spans})
         return EnrichedDocument(
             id=document.id,
             text=document.text if self.output.include_text else None,
@@ -84,13 +90,10 @@ class Assembler:
             origin=Origin(topic=record.partition.topic, partition=record.partition.number, offset=record.offset),
             offset_unit=self.output.offset_unit,
             language=reading.language,
-            entities=tuple(_entity_in(table, entity) for entity in found),
-            relations=tuple(r.model_copy(update={"evidence": _span_in(table, r.evidence)}) for r in pairs),
+            entities=found,
+            relations=pairs,
             classification=self.classification(parts.get(StageName.CLASSIFICATION)),
-            summary=brief.summary
-            and brief.summary.model_copy(
-                update={"sentences": tuple(_span_in(table, s) for s in brief.summary.sentences)}
-            ),
+            summary=summary,
             coverage={stage: coverage(document.text, part.windows) for stage, part in parts.items()},
             receipts=tuple(receipt for receipt in self.receipts if parts[receipt.stage].windows),
             warnings=(*self.warnings(reading, parts), *brief.warnings),

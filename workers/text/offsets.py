@@ -18,6 +18,11 @@ class OffsetTable:
     unit: OffsetUnit
     starts: npt.NDArray[np.int64] | None  # [code points + 1]; None if nothing changes
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether every offset stays as it is."""
+        return self.starts is None
+
     def convert(self, offset: int) -> int:
         """`offset` lies in 0..number of code points; IndexError beyond."""
         return offset if self.starts is None else int(self.starts[offset])
