@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks.broker import send_all
+from benchmarks.broker import Broker, running_broker, send_all
 from benchmarks.documents import Sample
-from benchmarks.processes import Processes
+from benchmarks.processes import Processes, worker_processes
 from workers.errors import DependencyError
-from workers.settings import KafkaSettings
+from workers.settings import KafkaSettings, Settings
 from workers.transport.base import IncomingRecord
-from workers.transport.kafka_reader import Poll
+from workers.transport.kafka_reader import Poll, committed_reader
 
 SILENCE_S = 180.0  # without an answer; a worker may be loading its model
 POLL_S = 0.05
+
+
+@contextmanager
+def worker_fed(settings: Settings) -> Iterator[tuple[Feed, Broker]]:
+    """`enrich worker` in a process of its own, on a broker of this run."""
+    with ExitStack() as stack:
+        broker = stack.enter_context(running_broker())
+        kafka = broker.topics()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        workers = stack.enter_context(worker_processes(settings.model_copy(update={"kafka": kafka}), folder))
+        poll = stack.enter_context(committed_reader(kafka, (kafka.enriched_topic, kafka.dead_topic)))
+        yield Feed(kafka, poll, workers), broker
 
 
 @dataclass(slots=True)

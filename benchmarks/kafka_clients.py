@@ -25,9 +25,9 @@ import confluent_kafka
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.services import find_kafka
-from workers.compose import open_transport
 from workers.settings import KafkaSettings
 from workers.transport.base import EpochLimits, OutgoingRecord
+from workers.transport.clients import open_transport
 from workers.transport.kafka_admin import create_topics, produce
 
 Client = Literal["kafka-python", "confluent"]

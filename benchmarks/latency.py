@@ -12,21 +12,15 @@ same cores too. Percentiles are of all documents of a turn. Books are left out.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import Path
 
 from benchmarks.arrivals import Arrivals, latencies_of, percentile, poisson_times
-from benchmarks.broker import running_broker
 from benchmarks.documents import Sample, read_samples, without_books
-from benchmarks.feed import Feed
+from benchmarks.feed import Feed, worker_fed
 from benchmarks.machine import describe_machine
 from benchmarks.options import command_of, make_parser, settings_of
 from benchmarks.plots import lines
-from benchmarks.processes import worker_processes
 from benchmarks.report import Report, Spread, in_turns, publish
-from workers.transport.kafka_reader import committed_reader
 
 NAME = "latency"
 SHARES = (0.5, 0.95, 0.99)
@@ -72,14 +66,7 @@ def main() -> None:
     settings = settings_of(arguments)
     count = arguments.documents
     samples = without_books(read_samples(arguments.data, 2 * count))[:count]
-    with ExitStack() as stack:
-        broker = stack.enter_context(running_broker())
-        kafka = broker.topics()
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        own = settings.model_copy(update={"kafka": kafka})
-        workers = stack.enter_context(worker_processes(own, folder))
-        poll = stack.enter_context(committed_reader(kafka, (kafka.enriched_topic, kafka.dead_topic)))
-        feed = Feed(kafka, poll, workers)
+    with worker_fed(settings) as (feed, broker):
         feed.answer_all(samples[:64])  # loads the model, joins the group, warms up
         capacity = Spread.of(len(samples) / feed.answer_all(samples) for _ in range(arguments.turns))
         found = loads_in_turns(feed, samples, capacity.median, arguments.loads, turns=arguments.turns)

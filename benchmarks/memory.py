@@ -12,21 +12,15 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmarks.broker import running_broker
 from benchmarks.documents import Sample, cut_to_words, read_samples
-from benchmarks.feed import Feed
+from benchmarks.feed import Feed, worker_fed
 from benchmarks.machine import describe_machine, resident_mib
 from benchmarks.options import command_of, make_parser, settings_of
 from benchmarks.plots import lines
-from benchmarks.processes import worker_processes
 from benchmarks.report import Report, publish
-from workers.transport.kafka_reader import committed_reader
 
 NAME = "memory"
 WORDS = (10, 60)
@@ -69,17 +63,9 @@ def main() -> None:
     chance = random.Random(5)
     pool = [sample for sample in read_samples(arguments.data, 1_000) if sample.text.isascii()]
     samples = cut_to_words(pool, [chance.randint(*WORDS) for _ in range(arguments.documents)])
-    with ExitStack() as stack:
-        broker = stack.enter_context(running_broker())
-        kafka = broker.topics()
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        own = settings.model_copy(update={"kafka": kafka})
-        workers = stack.enter_context(worker_processes(own, folder))
-        poll = stack.enter_context(committed_reader(kafka, (kafka.enriched_topic, kafka.dead_topic)))
-        process = workers.running[0].pid
-        readings = read_along(
-            Feed(kafka, poll, workers), samples, step=arguments.step, memory=lambda: resident_mib(process)
-        )
+    with worker_fed(settings) as (feed, broker):
+        process = feed.workers.running[0].pid
+        readings = read_along(feed, samples, step=arguments.step, memory=lambda: resident_mib(process))
     warm = min(WARM, arguments.documents // 2)
     growth = growth_of(readings, warm=warm)
     report = Report(

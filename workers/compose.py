@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 from schemas.base import StageName
 from workers.batching.calibration import Budgets
@@ -25,13 +25,12 @@ from workers.enrich.pipeline import Pipeline
 from workers.enrich.reading import Cutter, Reader
 from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
-from workers.errors import ConfigurationError
+from workers.errors import ConfigurationError, extra_needed
 from workers.models.base import WindowModel
 from workers.settings import (
     DEFAULT_MODEL,
     CacheSettings,
     CausalLanguageModel,
-    KafkaSettings,
     ModelSettings,
     ModelSpec,
     NamedModel,
@@ -45,6 +44,7 @@ from workers.settings import (
 )
 from workers.stages.fingerprint import fingerprint
 from workers.transport.base import Transport
+from workers.transport.clients import open_transport, start_checks
 
 AnyModel = WindowModel[Any, Any]
 CALIBRATED = (
@@ -107,16 +107,6 @@ def load_model(spec: ModelSettings | ModelSpec, settings: Settings, stages: Sequ
 
             return load_seq2seq(spec)
     assert_never(spec)
-
-
-@contextmanager
-def extra_needed(extra: str) -> Iterator[None]:
-    """A package that is missing is a wrong installation, told in one line."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        told = f"{error.name} is not installed: pip install 'enrich-workers[{extra}]'"
-        raise ConfigurationError(told) from error
 
 
 def window_for(name: str, model: AnyModel, settings: Settings) -> WindowSettings:
@@ -214,36 +204,6 @@ def open_worker(
     )
     with open_pipeline(settings, models, budgets) as pipeline:
         yield Worker(transport, pipeline, outgoing, settings.epoch)
-
-
-def open_transport(settings: KafkaSettings) -> Transport:
-    """The transport of the client the settings name, not started. Raises ConfigurationError if it is not installed."""
-    if settings.client == "confluent":
-        with extra_needed("confluent"):
-            from workers.transport.confluent import ConfluentTransport
-
-        return ConfluentTransport(settings)
-    from workers.transport.kafka import KafkaTransport
-
-    return KafkaTransport(settings)
-
-
-class StartChecks(Protocol):
-    """What is asked of the brokers before a worker starts, with the client that it will use."""
-
-    def missing_topics(self, settings: KafkaSettings, topics: Sequence[str]) -> tuple[str, ...]: ...
-    def check_record_limit(self, settings: KafkaSettings, max_record_bytes: int) -> None: ...
-
-
-def start_checks(settings: KafkaSettings) -> StartChecks:
-    """Raises ConfigurationError if the client is not installed."""
-    if settings.client == "confluent":
-        with extra_needed("confluent"):
-            from workers.transport import confluent_admin
-        return confluent_admin
-    from workers.transport import kafka_admin
-
-    return kafka_admin
 
 
 @contextmanager

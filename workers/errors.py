@@ -17,6 +17,9 @@ Imports nothing of ours, so that every module may import it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class EnrichError(Exception):
     """Base of all errors of this project."""
@@ -52,3 +55,13 @@ class ModelError(EnrichError):
 
 class OutOfMemory(ModelError):
     """The device has no memory left for a batch of this size."""
+
+
+@contextmanager
+def extra_needed(extra: str) -> Iterator[None]:
+    """A package that is missing is a wrong installation, told in one line."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        told = f"{error.name} is not installed: pip install 'enrich-workers[{extra}]'"
+        raise ConfigurationError(told) from error

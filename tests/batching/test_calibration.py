@@ -15,7 +15,7 @@ from workers.batching.policy import BatchLimit
 from workers.errors import ModelError
 from workers.remembered import Remembered
 
-LIMIT = BatchLimit(max_items=64, max_padded_tokens=8_192)
+LIMIT = BatchLimit(max_items=4_096, max_padded_tokens=65_536)
 
 
 @dataclass
@@ -58,7 +58,7 @@ def test_a_device_that_starts_slowly_gets_large_batches_and_another_small_ones()
     large = find_budgets(slow, LIMIT, clock=clock, box_s=1e9)
     assert set(small.padded_tokens) == set(large.padded_tokens)
     for area, budget in small.padded_tokens.items():
-        assert budget == max(SMALLEST, area)
+        assert budget == SMALLEST
         assert large.padded_tokens[area] > 2 * budget
 
 
@@ -71,10 +71,10 @@ def test_no_batch_exceeds_the_limit() -> None:
 
 
 def test_where_memory_ends_the_batch_does_too() -> None:
-    model, clock = stopwatch(start_s=0.1, fits=2_048)
+    model, clock = stopwatch(start_s=0.1, fits=16_384)
     budgets = find_budgets(model, LIMIT, clock=clock, box_s=1e9)
     assert budgets.padded_tokens
-    assert max(budgets.padded_tokens.values()) <= 2_048
+    assert max(budgets.padded_tokens.values()) <= 16_384
 
 
 def test_a_device_without_memory_for_anything_has_no_budgets() -> None:

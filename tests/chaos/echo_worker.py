@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from types import FrameType
 
-from workers.compose import open_transport
 from workers.configuration import load_settings
 from workers.errors import DependencyError
 from workers.settings import Settings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
+from workers.transport.clients import open_transport
 
 log = logging.getLogger("echo")
 

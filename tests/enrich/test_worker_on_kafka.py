@@ -11,10 +11,10 @@ import pytest
 from tests.fakes.models import POISON
 from tests.fakes.pipelines import oracle_worker, payload
 from tests.transport.clients import CLIENTS
-from workers.compose import open_transport
 from workers.enrich.worker import Progress, Worker
 from workers.settings import EpochSettings, KafkaSettings, Settings
 from workers.transport.base import IncomingRecord, OutgoingRecord
+from workers.transport.clients import open_transport
 from workers.transport.kafka_admin import produce, read_all
 
 pytestmark = pytest.mark.kafka

@@ -16,6 +16,7 @@ from workers.models.precision import choose_precision
 from workers.models.shared import SharedEncoderModel, load_model
 from workers.settings import DEFAULT_LABELS, ModelSettings
 from workers.stages.results import ClassificationResult, EntitiesResult, RelationsResult, SummaryResult
+from workers.stages.summary import QUOTING
 
 FOLDER = Path(store.__file__).parent / "default"
 SENTENCES = [
@@ -120,6 +121,10 @@ def test_the_card_states_what_the_configuration_measured() -> None:
     for name, value in config.scores.items():
         assert f"| {name} | {value} |" in card
     assert config.heads_sha256 in card
+
+
+def test_models_without_quoting_of_their_own_quote_as_the_packaged_one_does() -> None:
+    assert read_config(FOLDER).quoting == QUOTING
 
 
 def test_what_ships_is_small_and_cannot_run_code() -> None:

@@ -20,10 +20,10 @@ from tests.transport.harness import (
     settled,
     wait_until,
 )
-from workers.compose import open_transport, start_checks
 from workers.errors import ConfigurationError, DependencyError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
+from workers.transport.clients import open_transport, start_checks
 from workers.transport.grouped import GroupTransport
 from workers.transport.kafka_admin import read_all
 

@@ -14,10 +14,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from tests.fakes.confluent_consumers import proof
 from tests.transport.harness import LIMITS, KafkaHarness, next_epoch, publish, wait_until
-from workers.compose import open_transport, start_checks
 from workers.errors import ConfigurationError, DependencyError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import Headers, OutgoingRecord
+from workers.transport.clients import open_transport, start_checks
 from workers.transport.confluent import ConfluentTransport
 from workers.transport.confluent_admin import missing_topics, reachable
 from workers.transport.confluent_client import (

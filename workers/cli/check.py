@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from typing import Any
 
 import typer
 
 from workers.cli.options import with_settings
 from workers.errors import ConfigurationError, DependencyError, EnrichError
+from workers.models.base import WindowModel
 from workers.settings import Settings
 
 Step = tuple[str, Callable[[], str]]
@@ -30,19 +33,24 @@ def check(*, settings: Settings) -> None:
 def steps(settings: Settings) -> Iterator[Step]:
     """What is looked at, in order. The configuration itself was checked before this is called."""
     yield "configuration", lambda: "valid"
-    yield "model", lambda: _model(settings)
+    models = cache(partial(_load, settings))  # what cannot be loaded fails where it is needed first, and again
+    yield "model", lambda: _model(models())
     yield "auto precision", lambda: _auto_precision(settings)
-    yield "batches", lambda: _batches(settings)
+    yield "batches", lambda: _batches(settings, models())
     yield "kafka", lambda: _brokers(settings)
     yield "topics", lambda: _topics(settings)
     if settings.cache.kind == "redis":
         yield "redis", lambda: _redis(settings)
 
 
-def _model(settings: Settings) -> str:
+def _load(settings: Settings) -> Mapping[str, WindowModel[Any, Any]]:
     from workers.compose import load_models
 
-    infos = [model.info for model in load_models(settings).values()]
+    return load_models(settings)
+
+
+def _model(models: Mapping[str, WindowModel[Any, Any]]) -> str:
+    infos = [model.info for model in models.values()]
     told = [f"{info.name}, revision {info.revision[:12]}, {info.precision}" for info in infos]
     return f"{'; '.join(told)}; digests are right"
 
@@ -54,23 +62,22 @@ def _auto_precision(settings: Settings) -> str:
     return auto_precision(choose_device(settings.model.device)).describe()
 
 
-def _batches(settings: Settings) -> str:
+def _batches(settings: Settings, models: Mapping[str, WindowModel[Any, Any]]) -> str:
     from workers.budgets import measured_budgets
-    from workers.compose import load_models
 
-    found = measured_budgets(settings, load_models(settings))
+    found = measured_budgets(settings, models)
     return "; ".join(f"{name}: {budgets.describe()}" for name, budgets in found.items()) or "as set, not measured"
 
 
 def _brokers(settings: Settings) -> str:
-    from workers.compose import start_checks
+    from workers.transport.clients import start_checks
 
     start_checks(settings.kafka).missing_topics(settings.kafka, ())  # raises if no broker answers
     return f"answers at {settings.kafka.bootstrap_servers}"
 
 
 def _topics(settings: Settings) -> str:
-    from workers.compose import start_checks
+    from workers.transport.clients import start_checks
 
     checks = start_checks(settings.kafka)
     wanted = (settings.kafka.input_topic, settings.kafka.enriched_topic, settings.kafka.dead_topic)

@@ -12,7 +12,7 @@ from schemas import Span, Summary
 from workers.stages.results import Quoting, SummaryResult, Weights
 from workers.text.pieces import Window
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 
 SHORTEST_TOKENS = 6  # headings, datelines and the like are not quoted
 LONGEST_TOKENS = 90
