@@ -19,8 +19,9 @@ from workers.text.pieces import Window
 
 NEARLY = 0.97  # of the best speed
 LENGTHS = (30, 94, 254)  # tokens of a window without special ones, as far as the model reads
-# Padded tokens. A pass of 1,024 is as fast on two cores, but every batch also costs the threads beside the device, which
-# share them: of the ceiling in `benchmarks.throughput` `enrich run` reached 0.85 with 1,024, and 0.93 to 0.99 from 2,048.
+# Padded tokens. A pass of 1,024 is as fast on two cores, but every batch also costs the threads beside the device,
+# which share them: of the ceiling in `benchmarks.throughput` `enrich run` reached 0.85 with 1,024, and 0.93 or more
+# from 2,048 on.
 SMALLEST = 4_096
 ROUNDS = 3  # passes of each size, of which the quickest counts
 BOX_S = 3.0  # about the longest that a start may be held up
