@@ -31,6 +31,7 @@ from workers.transport.confluent_membership import ConfluentMembership, membersh
 from workers.transport.confluent_publisher import ConfluentPublisher, MakeProducer
 from workers.transport.confluent_records import incoming_record, partition_of
 from workers.transport.grouped import GroupTransport
+from workers.transport.kafka_leaving import leave_under_name
 from workers.transport.membership import GroupClaim, Tenures, is_member, usable_membership
 
 log = logging.getLogger(__name__)
@@ -88,11 +89,14 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
         self._publisher.close(timeout_s=timeout_s)
         consumer, self._consumer = self._consumer, None
         if consumer is not None:  # the library's own close knows no time-out
+            member_id = self._membership(consumer).member_id
             leaving = Thread(target=leave, args=(consumer,), name="kafka-leave", daemon=True)
             leaving.start()
             leaving.join(max(0.5, deadline_s - time.monotonic()))
             if leaving.is_alive():
                 log.warning("the group will notice by itself: leaving it took longer than %g s", timeout_s)
+                return
+            leave_under_name(self._settings, member_id, timeout_s=deadline_s - time.monotonic())
 
     def _connected(self) -> Consumer:
         assert self._consumer is not None, "start comes first"

@@ -20,6 +20,7 @@ from workers.transport.broker import COMMITTED_TIMEOUT_MS, FETCH_BYTES, transact
 from workers.transport.grouped import GroupTransport
 from workers.transport.kafka_admin import missing_topics
 from workers.transport.kafka_client import connection_options, kafka_errors, open_client
+from workers.transport.kafka_leaving import leave_under_name
 from workers.transport.kafka_membership import (
     KafkaClaim,
     ListeningTenures,
@@ -100,6 +101,7 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
         deadline_s = time.monotonic() + timeout_s
         self._publisher.close(timeout_s=timeout_s)
         if self._consumer is not None:
+            member_id = self._membership(self._consumer).member_id
             try:
                 with kafka_errors("leaving the group"):
                     left_ms = max(500.0, (deadline_s - time.monotonic()) * 1000)
@@ -107,6 +109,7 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
             except EnrichError as error:
                 log.warning("the group will notice by itself: %s", error)
             self._consumer = None
+            leave_under_name(self._settings, member_id, timeout_s=deadline_s - time.monotonic())
 
     def _connected(self) -> KafkaConsumer:
         assert self._consumer is not None, "start comes first"
