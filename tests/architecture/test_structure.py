@@ -78,7 +78,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
             "matplotlib",
         },
     ),
-    "workers.telemetry": (set(), {"orjson"}),
+    "workers.telemetry": (set(), {"orjson", "prometheus_client", "opentelemetry"}),
     "workers.errors": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
     "workers.budgets": ({"workers.batching", "workers.models"}, set()),
@@ -91,6 +91,8 @@ CONFINED = {
     "kafka": ("workers/transport/kafka",),
     "confluent_kafka": ("workers/transport/confluent",),
     "redis": ("workers/cache/redis",),
+    "prometheus_client": ("workers/telemetry/prometheus",),
+    "opentelemetry": ("workers/telemetry/otel",),
     "httpx2": ("workers/models/adapters/openai",),
 }
 

@@ -29,7 +29,10 @@ class Metric:
 
 # --- what became of documents; counted once their transaction is committed
 DOCUMENTS = Metric(
-    "enrich_documents_total", "counter", "Documents published; outcome is enriched, dead_letter or tombstone", ("outcome",)
+    "enrich_documents_total",
+    "counter",
+    "Documents published: enriched, dead_letter or tombstone",
+    ("outcome",),
 )
 DEAD_LETTERS = Metric(
     "enrich_dead_letters_total",
@@ -50,7 +53,7 @@ INPUT_TOKENS = Metric("enrich_input_tokens_total", "counter", "Tokens of their w
 TRANSACTIONS = Metric(
     "enrich_transactions_total", "counter", "Epochs published (committed) or to be read again (aborted)", ("result",)
 )
-LAST_COMMIT = Metric("enrich_last_commit_timestamp_seconds", "gauge", "Unix time of the last committed epoch; 0: none yet")
+LAST_COMMIT = Metric("enrich_last_commit_timestamp_seconds", "gauge", "Unix time of the last committed epoch, or 0")
 EPOCH_SECONDS = Metric(
     "enrich_epoch_seconds", "histogram", "Seconds from reading an epoch to its commit", (), EPOCH_BUCKETS_S
 )
@@ -109,7 +112,7 @@ CACHE_AVAILABLE = Metric("enrich_cache_available", "gauge", "1; 0 while the brea
 IN_FLIGHT_EPOCHS = Metric("enrich_in_flight_epochs", "gauge", "Epochs between being read and being committed")
 IN_FLIGHT_BYTES = Metric("enrich_in_flight_bytes", "gauge", "Bytes of their documents")
 IN_FLIGHT_TOKENS = Metric("enrich_in_flight_tokens", "gauge", "Tokens of their documents, estimated")
-ASSIGNED_PARTITIONS = Metric("enrich_assigned_partitions", "gauge", "Partitions of the input topic that are this worker's")
+ASSIGNED_PARTITIONS = Metric("enrich_assigned_partitions", "gauge", "Input partitions that are this worker's")
 LAG = Metric(
     "enrich_lag_records",
     "gauge",

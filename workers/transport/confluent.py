@@ -31,6 +31,7 @@ from workers.transport.confluent_membership import ConfluentMembership, membersh
 from workers.transport.confluent_publisher import ConfluentPublisher, MakeProducer
 from workers.transport.confluent_records import incoming_record, partition_of
 from workers.transport.grouped import GroupTransport
+from workers.transport.marks import Place
 from workers.transport.membership import GroupClaim, Tenures, is_member, usable_membership
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,19 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
         # The library joins again only after its callbacks took away what it must give up, so a newer generation always
         # goes with what is still assigned.
         return usable_membership(claim, self._membership(self._connected()), self._tenures, settled=is_member)
+
+    def _places(self, consumer: Consumer) -> dict[Partition, Place]:
+        with confluent_errors("looking at positions"):
+            positions = consumer.position(consumer.assignment())
+            ends = [(consumer.get_watermark_offsets(place, cached=True) or (None, -1))[1] for place in positions]
+        return {
+            partition_of(place): Place(place.offset if place.offset >= 0 else None, end if end >= 0 else None)
+            for place, end in zip(positions, ends, strict=True)
+        }
+
+    def _group_answers(self, consumer: Consumer) -> bool:
+        """The library forgets its member id when the session times out without a heartbeat answered."""
+        return bool(consumer.memberid())
 
     def _holds_enough(self, limits: EpochLimits) -> bool:
         """Once paused it stays so until less than an epoch is left."""
