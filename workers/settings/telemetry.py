@@ -21,7 +21,7 @@ class TelemetrySettings(FrozenSettings):
     )
     traces_endpoint: str | None = Field(
         None,
-        description="where OpenTelemetry traces go (OTLP over HTTP), as http://collector:4318/v1/traces; needs the extra otel",
+        description="where traces go, OTLP over HTTP, as http://collector:4318/v1/traces; needs the extra otel",
     )
     traces_ratio: float = Field(
         1.0, ge=0.0, le=1.0, description="share of epochs that are traced; a document's own trace decides for itself"

@@ -12,6 +12,7 @@ HALF_LIFE_S = (
     60.0  # of busy time, after which a measurement counts half: long against an epoch, short against a rollout
 )
 HALF_LIFE_DOCUMENTS = 1_024
+BYTES_PER_TOKEN = 5.0  # of a record's value: English text in JSON, until documents of this topic were seen
 ENOUGH_S = 3.0  # of busy time before it counts more than what was assumed
 
 
@@ -57,8 +58,12 @@ class BacklogMeter:
 
     @property
     def tokens_per_document(self) -> float:
-        """As assumed until documents with tokens were seen."""
-        return self._tokens / self._documents if self._tokens > 0 else self._assumed_tokens
+        """Until documents with tokens were seen: by the size of those under way, else as assumed."""
+        if self._tokens > 0:
+            return self._tokens / self._documents
+        if self._load.documents > 0:
+            return self._load.size_bytes / self._load.documents / BYTES_PER_TOKEN
+        return self._assumed_tokens
 
     @property
     def tokens_per_s(self) -> float | None:

@@ -112,5 +112,5 @@ class Observable(Protocol):
     """A transport that can tell where it stands."""
 
     def standing(self) -> Standing:
-        """The worker's thread. From what the client knows already: no request, no waiting."""
+        """The worker's thread. May ask the broker once in a while, and then waits a second at most."""
         ...

@@ -31,7 +31,7 @@ from workers.transport.confluent_membership import ConfluentMembership, membersh
 from workers.transport.confluent_publisher import ConfluentPublisher, MakeProducer
 from workers.transport.confluent_records import incoming_record, partition_of
 from workers.transport.grouped import GroupTransport
-from workers.transport.marks import Place
+from workers.transport.marks import ENDS_TIMEOUT_S
 from workers.transport.membership import GroupClaim, Tenures, is_member, usable_membership
 
 log = logging.getLogger(__name__)
@@ -107,14 +107,23 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
         # goes with what is still assigned.
         return usable_membership(claim, self._membership(self._connected()), self._tenures, settled=is_member)
 
-    def _places(self, consumer: Consumer) -> dict[Partition, Place]:
+    def _positions(self, consumer: Consumer) -> dict[Partition, int | None]:
         with confluent_errors("looking at positions"):
-            positions = consumer.position(consumer.assignment())
-            ends = [(consumer.get_watermark_offsets(place, cached=True) or (None, -1))[1] for place in positions]
-        return {
-            partition_of(place): Place(place.offset if place.offset >= 0 else None, end if end >= 0 else None)
-            for place, end in zip(positions, ends, strict=True)
-        }
+            places = consumer.position(consumer.assignment())
+        return {partition_of(place): place.offset if place.offset >= 0 else None for place in places}
+
+    def _ask_ends(self, consumer: Consumer) -> dict[Partition, int]:
+        """The library asks for each partition by itself; what it knows from fetching need not be asked."""
+        deadline_s = time.monotonic() + ENDS_TIMEOUT_S
+        ends = {}
+        with confluent_errors("looking at the ends"):
+            for place in consumer.assignment():
+                known = None if self._paused else consumer.get_watermark_offsets(place, cached=True)
+                if known is None or known[1] < 0:
+                    left_s = max(0.01, deadline_s - time.monotonic())
+                    known = consumer.get_watermark_offsets(place, timeout=left_s)
+                ends[partition_of(place)] = known[1]
+        return ends
 
     def _group_answers(self, consumer: Consumer) -> bool:
         """The library forgets its member id when the session times out without a heartbeat answered."""

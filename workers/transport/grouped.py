@@ -16,7 +16,7 @@ from workers.settings import KafkaSettings
 from workers.transport.backlog import Backlog
 from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, OutgoingRecord, Partition, Standing
 from workers.transport.broker import no_such_topics, topics_of
-from workers.transport.marks import Marks, Place
+from workers.transport.marks import Marks
 from workers.transport.membership import GroupClaim, MembershipT, Tenures, is_member
 from workers.transport.publisher import EpochPublisher, Publication
 
@@ -65,8 +65,12 @@ class GroupTransport(ABC, Generic[MembershipT]):
         """The membership to commit the claimed epoch under, or None and why not."""
 
     @abstractmethod
-    def _places(self, consumer: Any) -> dict[Partition, Place]:
-        """Of every partition assigned, from what the client knows without asking."""
+    def _positions(self, consumer: Any) -> dict[Partition, int | None]:
+        """Of every partition assigned, the next offset that the client will hand out, if it knows without asking."""
+
+    @abstractmethod
+    def _ask_ends(self, consumer: Any) -> Mapping[Partition, int]:
+        """Of every partition assigned. Waits no longer than ENDS_TIMEOUT_S for the broker; raises DependencyError."""
 
     @abstractmethod
     def _group_answers(self, consumer: Any) -> bool:
@@ -83,13 +87,14 @@ class GroupTransport(ABC, Generic[MembershipT]):
         """Where this member stands. A lost broker shows when a heartbeat or a transaction fails."""
         self._mark_committed()
         consumer = self._connected()
-        places = self._places(consumer)
+        positions = self._positions(consumer)
         problem = None
         if not self._group_answers(consumer):
             problem = "not a member of the group, or its coordinator does not answer"
         elif not self._publisher.has_producer:
             problem = "there is no transactional producer at the moment"
-        return Standing(problem, len(places), self._marks.lag(places))
+        lag = self._marks.lag(positions, lambda: self._ask_ends(consumer))
+        return Standing(problem, len(positions), lag)
 
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
         self._mark_committed()
