@@ -79,6 +79,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
         },
     ),
     "workers.telemetry": (set(), {"orjson", "prometheus_client", "opentelemetry"}),
+    "workers.planning": (set(), {"pydantic"}),
     "workers.errors": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
     "workers.budgets": ({"workers.batching", "workers.models"}, set()),

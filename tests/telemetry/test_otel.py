@@ -56,7 +56,7 @@ def trace_id(span: ReadableSpan) -> str:
 
 def span_id(span: ReadableSpan) -> int:
     assert span.context is not None
-    return span.context.span_id
+    return int(span.context.span_id)
 
 
 def run_epoch(traced: Traced, documents: Sequence[TracedDocument]) -> list[Headers]:
