@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from kafka import KafkaProducer
@@ -70,7 +71,7 @@ class Arrivals:
     def _gaps(self, since_s: float, until_s: float) -> Iterator[float]:
         for times_s in list(self.times_s.values()):
             known = list(times_s)
-            for earlier, later in zip(known, known[1:], strict=False):
+            for earlier, later in pairwise(known):
                 if later >= since_s and earlier <= until_s:
                     yield later - earlier
 
@@ -232,8 +233,8 @@ def main() -> int:
         report = run(plan, settings, folder, per_second=arguments.per_second, calm_s=arguments.calm_s)
     for turn in report.restarts:
         print(
-            f"worker {turn.slot}: ended {turn.drain_s:.1f} s after SIGTERM, back in the group {turn.back_s:.1f} s after "
-            f"its start; longest pause of a partition {turn.pause_s:.1f} s"
+            f"worker {turn.slot}: ended {turn.drain_s:.1f} s after SIGTERM, back in the group {turn.back_s:.1f} s "
+            f"after its start; longest pause of a partition {turn.pause_s:.1f} s"
         )
     verdict = report.verdict
     print(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 from tests.deploy.chart import CHART, EXAMPLES, RELEASE, example, golden, has_helm, render
 from tests.fakes.kubernetes_api import KINDS, Object
 from workers.settings import KafkaSettings, Settings
+from workers.telemetry import names
 
 KUBERNETES = "1.33"
 CUSTOM = ("keda.sh/v1alpha1", "monitoring.coreos.com/v1")
@@ -33,7 +33,10 @@ def pod(objects: list[Object]) -> Any:
 
 def configuration(objects: list[Object]) -> Settings:
     (text,) = [m["data"]["enrich.yaml"] for m in objects if m["kind"] == "ConfigMap" and "enrich.yaml" in m["data"]]
-    return Settings.model_validate(yaml.safe_load(text) | {"models": {}})
+    tree = yaml.safe_load(text)
+    if "sasl_mechanism" in tree["kafka"]:
+        tree["kafka"]["sasl_password"] = "from the Secret"
+    return Settings.model_validate(tree)
 
 
 @needs_helm
@@ -70,7 +73,6 @@ def test_names_are_the_defaults_of_the_settings() -> None:
 
 
 def test_the_scaled_object_names_topic_group_and_metric_as_the_workers_do() -> None:
-    names = importlib.import_module("workers.telemetry.names")
     objects = golden("scale-to-zero")
     kafka = configuration(objects).kafka
     backlog, lag = only(objects, "ScaledObject")["spec"]["triggers"]
@@ -114,7 +116,7 @@ def test_probes_ask_the_port_that_the_worker_serves(name: str) -> None:
         assert worker[probe]["httpGet"] == {"path": path, "port": "metrics"}
     port = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))["config"]["telemetry"]["port"]
     assert worker["ports"] == [{"containerPort": port, "name": "metrics"}]
-    assert port == importlib.import_module("workers.telemetry.names").PORT
+    assert port == names.PORT
 
 
 def test_a_gpu_is_asked_for_and_tolerated() -> None:
@@ -139,14 +141,14 @@ def test_a_gpu_is_asked_for_and_tolerated() -> None:
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_installed(values: dict[str, Any], why: str) -> None:
-    errors = importlib.import_module("helm_sdkpy").InstallError
-    with pytest.raises(errors, match=why):
+    from helm_sdkpy import InstallError
+
+    with pytest.raises(InstallError, match=why):
         render(values)
 
 
+@needs_helm
 def test_the_grace_period_follows_the_drain_deadline() -> None:
-    if not has_helm():
-        pytest.skip("helm-sdkpy is not installed: `make chart` does it")
     assert pod(render({"config": {"epoch": {"drain_s": 90.5}}}))["terminationGracePeriodSeconds"] == 91 + 15
 
 

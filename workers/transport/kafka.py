@@ -30,6 +30,8 @@ from workers.transport.kafka_membership import (
 from workers.transport.kafka_mending import HonestAssignor, forget_offset_fetches, keep_join
 from workers.transport.kafka_publisher import KafkaPublisher
 from workers.transport.kafka_records import RawRecord, incoming_record
+from workers.transport.kafka_standing import coordinator_is_known, ends_of, positions_of
+from workers.transport.marks import ENDS_TIMEOUT_S
 from workers.transport.membership import is_member
 
 log = logging.getLogger(__name__)
@@ -120,6 +122,15 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
 
     def _usable_membership(self, claim: KafkaClaim) -> tuple[ConsumerGroupMetadata | None, str]:
         return usable_kafka_membership(claim, self._membership(self._connected()), self._tenures)
+
+    def _positions(self, consumer: KafkaConsumer) -> dict[Partition, int | None]:
+        return positions_of(consumer)
+
+    def _ask_ends(self, consumer: KafkaConsumer) -> dict[Partition, int]:
+        return ends_of(consumer, timeout_s=ENDS_TIMEOUT_S)
+
+    def _group_answers(self, consumer: KafkaConsumer) -> bool:
+        return is_member(consumer.group_metadata()) and coordinator_is_known(consumer)
 
     def _membership_lost(self) -> None:
         """The client tells its listener so only if it was not rejoining at that moment, and then keeps positions that
