@@ -1,4 +1,4 @@
-"""The image as it is shipped: a document goes in, its record comes out, SIGTERM drains; and it holds no more than it must."""
+"""The image as it is shipped: documents in, records out, SIGTERM drains; and it holds no more than it must."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from urllib.request import urlopen
 
 import docker

@@ -20,7 +20,7 @@ PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+) \\$", re.MULTILINE)
 
 def locked(target: str) -> dict[str, Version]:
     text = (IMAGE / f"requirements-{target}.txt").read_text(encoding="utf-8")
-    pins = {canonicalize_name(name): Version(version) for name, version in PIN.findall(text)}
+    pins = {str(canonicalize_name(name)): Version(version) for name, version in PIN.findall(text)}
     assert len(pins) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)), "a line is not a pin with hashes"
     return pins
 
@@ -63,8 +63,7 @@ def test_the_running_stage_runs_nothing_and_is_nobody() -> None:
 
 def test_only_what_the_image_needs_is_sent_to_the_builder() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
-    copied = {
-        part for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE) for part in line.split()
-    }
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    sources = {source for line in copied for source in line.split()}
     assert "*" in lines
     assert {source.split("/")[0] for source in sources} == {line[1:].split("/")[0] for line in lines if line[0] == "!"}
