@@ -17,7 +17,13 @@ ENRICHED, DEAD_LETTER, TOMBSTONE = "enriched", "dead_letter", "tombstone"
 
 
 def committed_epoch(
-    epoch: Epoch, outcomes: Sequence[Outcome], *, too_large: int, seconds: Mapping[str, float], epoch_s: float
+    epoch: Epoch,
+    outcomes: Sequence[Outcome],
+    *,
+    too_large: int,
+    seconds: Mapping[str, float],
+    epoch_s: float,
+    under_way: int,
 ) -> CommittedEpoch:
     """One pass over the outcomes, which looks at nothing that grows with a text. `too_large` of the enriched ones came
     out as dead letters."""
@@ -39,7 +45,7 @@ def committed_epoch(
         documents[ENRICHED] -= too_large
         documents[DEAD_LETTER] += too_large
         dead[FailedStep.PUBLISH.value, TOO_LARGE] += too_large
-    return CommittedEpoch(documents, dead, stages, epoch.size_bytes, tokens, seconds, epoch_s)
+    return CommittedEpoch(documents, dead, stages, epoch.size_bytes, tokens, seconds, epoch_s, under_way)
 
 
 def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) -> Load:

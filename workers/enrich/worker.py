@@ -199,6 +199,7 @@ class Worker:
                 too_large=head.too_large,
                 seconds=head.steps.seconds(),
                 epoch_s=now_s - head.read_s,
+                under_way=len(self._under_way),
             )
         )
 
