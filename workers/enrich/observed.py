@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from schemas import FailedStep
+from schemas import FailedStep, StageName
 from workers.enrich.outcome import Enriched, Failed, Outcome
 from workers.enrich.outgoing import TOO_LARGE
 from workers.telemetry.recorder import CommittedEpoch, Load
@@ -29,13 +29,14 @@ def committed_epoch(
     out as dead letters."""
     documents: Counter[str] = Counter()
     dead: Counter[tuple[str, str]] = Counter()
-    stages: Counter[str] = Counter()
+    stages: dict[StageName, int] = dict.fromkeys(StageName, 0)
     tokens = 0
     for outcome in outcomes:
         if isinstance(outcome, Enriched):
             documents[ENRICHED] += 1
             tokens += outcome.run.tokens
-            stages.update(receipt.stage.value for receipt in outcome.document.receipts)
+            for receipt in outcome.document.receipts:
+                stages[receipt.stage] += 1
         elif isinstance(outcome, Failed):
             documents[DEAD_LETTER] += 1
             dead[outcome.failure.step.value, outcome.failure.code] += 1
@@ -45,7 +46,8 @@ def committed_epoch(
         documents[ENRICHED] -= too_large
         documents[DEAD_LETTER] += too_large
         dead[FailedStep.PUBLISH.value, TOO_LARGE] += too_large
-    return CommittedEpoch(documents, dead, stages, epoch.size_bytes, tokens, seconds, epoch_s, under_way)
+    by_stage = {stage.value: count for stage, count in stages.items() if count}
+    return CommittedEpoch(documents, dead, by_stage, epoch.size_bytes, tokens, seconds, epoch_s, under_way)
 
 
 def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) -> Load:
