@@ -9,6 +9,7 @@ from dataclasses import replace
 from schemas import FailedStep, StageName
 from workers.enrich.outcome import Enriched, Failed, Outcome
 from workers.enrich.outgoing import TOO_LARGE
+from workers.errors import EnrichError
 from workers.telemetry.recorder import CommittedEpoch, Load
 from workers.telemetry.traces import EpochTrace, TracedDocument
 from workers.transport.base import Epoch, Observable, OutgoingRecord, Transport
@@ -51,7 +52,8 @@ def committed_epoch(
 
 
 def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) -> Load:
-    """A transport that cannot tell where it stands is well, and behind by nothing."""
+    """A transport that cannot tell where it stands is well, and behind by nothing; one that fails to is not well. Never
+    raises: a look must not make the loop read again."""
     load = Load(
         stopping=stopping,
         epochs=len(epochs),
@@ -60,7 +62,10 @@ def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) ->
     )
     if not isinstance(transport, Observable):
         return load
-    standing = transport.standing()
+    try:
+        standing = transport.standing()
+    except EnrichError as error:
+        return replace(load, problem=str(error))
     lag = {(partition.topic, partition.number): count for partition, count in standing.lag.items()}
     return replace(load, problem=standing.problem, partitions=standing.partitions, lag=lag)
 
