@@ -85,7 +85,7 @@ def measured(settings: Settings, demand: Demand, save: Path | None) -> Profile:
 def lines_of(demand: Demand, known: Profile, found: Plan) -> list[str]:
     share = f"{demand.share * 100:g} %"
     return [
-        f"{found.workers} workers on {found.partitions} partitions",
+        f"{found.workers} worker{'s' * (found.workers > 1)} on {found.partitions} partitions",
         f"  load       {demand.documents_per_s:,.4g} documents/s of {demand.lengths.mean:,.0f} tokens on average "
         f"({demand.lengths.p50:,.0f} median, {demand.lengths.p99:,.0f} for 99 %)",
         f"  worker     {known.tokens_per_s:,.0f} tokens/s, {known.epoch_s * 1000:.0f} ms an epoch: {known.name} "
