@@ -20,7 +20,7 @@ from workers.telemetry.prometheus import PrometheusRecorder
 from workers.telemetry.recorder import Load
 from workers.transport.memory import MemoryLog, MemoryTransport
 
-DOCUMENTS = 320
+DOCUMENTS = 420
 TOKENS_PER_S, PASS_S = 4_000.0, 0.02
 SETTINGS = Settings(epoch=EpochSettings(max_records=32, max_in_flight=1, poll_ms=5))
 

@@ -18,7 +18,7 @@ HALF_LIFE_S = (
 )
 HALF_LIFE_DOCUMENTS = 1_024
 BYTES_PER_TOKEN = 5.0  # of a record's value: English text in JSON, until documents of this topic were seen
-ENOUGH_S = 3.0  # of busy time before it counts more than what was assumed
+ENOUGH_S = 10.0  # of busy time before it counts more than what was assumed
 
 
 class BacklogMeter:
