@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml
 # Every figure about speed, into docs/benchmarks: an hour or two on two cores. FILE=... for documents of your own, JSON
 # lines or a folder of such files; BENCHES="limit mix" for some of them. One that fails does not stop the others.
 FILE ?=
-BENCHES ?= limit throughput peers mix latency scale exactly_once memory overhead
+BENCHES ?= limit throughput peers mix latency scale backlog exactly_once memory overhead
 bench: $(STAMP)
 	@failed=; for name in $(BENCHES); do \
 		echo "## $$name"; $(BIN)/python -m benchmarks.$$name $(FILE) || failed="$$failed $$name"; \

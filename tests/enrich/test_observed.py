@@ -5,8 +5,9 @@ from __future__ import annotations
 from tests.fakes.models import POISON
 from tests.fakes.pipelines import log_of, oracle_worker, payload
 from tests.fakes.recorders import RememberingRecorder
+from workers.errors import DependencyError
 from workers.settings import EpochSettings, OutputSettings, Settings
-from workers.transport.base import Partition
+from workers.transport.base import Epoch, EpochLimits, Partition, Standing
 from workers.transport.memory import Fault, MemoryLog, MemoryTransport
 
 SMALL_EPOCHS = Settings(epoch=EpochSettings(max_records=4, poll_ms=5))
@@ -58,5 +59,32 @@ def test_the_first_load_tells_the_whole_lag_and_the_loop_is_heard_at_every_turn(
     assert first.lag == {("documents", 0): 12}
     assert first.partitions == 1
     assert first.problem is None
-    assert first.waiting == 12 - first.documents
+    assert first.waiting == 12
     assert recorder.turns >= len(recorder.epochs)
+
+
+class Away(MemoryTransport):
+    """A broker that comes back after some tries; until then it does not even say where a member stands."""
+
+    left = 3
+
+    def standing(self) -> Standing:
+        if self.left:
+            raise DependencyError("no broker answers")
+        return super().standing()
+
+    def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None:
+        if self.left:
+            self.left -= 1
+            raise DependencyError("no broker answers")
+        return super().poll(limits, timeout_s=timeout_s, accept=accept)
+
+
+def test_a_broker_that_is_away_is_told_and_the_loop_is_heard_all_the_same() -> None:
+    recorder = RememberingRecorder()
+    with oracle_worker(Away(log_of(payload("Text.", name="a"))), settings=SMALL_EPOCHS) as worker:
+        worker.recorder = recorder
+        worker.run()
+    assert recorder.loads[0].problem == "no broker answers"
+    assert recorder.turns > 3
+    assert len(recorder.epochs) == 1

@@ -13,15 +13,12 @@ from tests.fakes.recorders import a_load, an_epoch
 from workers.telemetry.backlog import BYTES_PER_TOKEN, ENOUGH_S, HALF_LIFE_S, BacklogMeter
 
 
-def documents(count: int, tokens: int) -> dict[str, int]:
-    return {"enriched": count, "dead": 0, "tokens": tokens}
-
-
 class ClockWorker:
     """Takes epochs of up to `most` documents, each document `tokens` long, at `tokens_per_s`."""
 
-    def __init__(self, meter: BacklogMeter, *, tokens_per_s: float, tokens: int = 100, most: int = 32) -> None:
-        self.meter, self.clock = meter, FakeClock()
+    def __init__(self, *, tokens_per_s: float, tokens: int = 100, most: int = 32, assumed: float | None = None) -> None:
+        self.clock = FakeClock()
+        self.meter = BacklogMeter(assumed_tokens=254.0, assumed_tokens_per_s=assumed, clock=self.clock)
         self.tokens_per_s, self.tokens, self.most = tokens_per_s, tokens, most
         self.lag = 0
 
@@ -32,7 +29,7 @@ class ClockWorker:
         count = min(self.lag, self.most)
         self.clock.advance(count * self.tokens / self.tokens_per_s)
         self.lag -= count
-        self.meter.committed(an_epoch(**documents(count, count * self.tokens)), now_s=self.clock())
+        self.meter.committed(an_epoch(enriched=count, dead=0, tokens=count * self.tokens))
         self.tell()
 
     def idle(self, seconds: float) -> None:
@@ -50,8 +47,8 @@ def measured(worker: ClockWorker) -> None:
 def test_once_measured_it_says_what_the_clock_takes_whatever_was_assumed(
     speed: float, tokens: int, assumed: float
 ) -> None:
-    meter = BacklogMeter(assumed_tokens=254.0, assumed_tokens_per_s=assumed)
-    worker = ClockWorker(meter, tokens_per_s=speed, tokens=tokens)
+    worker = ClockWorker(tokens_per_s=speed, tokens=tokens, assumed=assumed)
+    meter = worker.meter
     worker.lag = int(20 + 10 * (ENOUGH_S + 1) * speed / tokens) + 40 * worker.most
     worker.tell()
     measured(worker)
@@ -68,7 +65,7 @@ def test_the_sum_over_workers_is_the_work_and_the_maximum_is_when_all_have_caugh
 ) -> None:
     said = []
     for speed in speeds:
-        meter = BacklogMeter(assumed_tokens=100.0, assumed_tokens_per_s=speed)
+        meter = BacklogMeter(assumed_tokens=100.0, assumed_tokens_per_s=speed, clock=FakeClock())
         meter.standing(a_load(share))
         said.append(meter.backlog_s or 0.0)
     needed = [share * 100 / speed for speed in speeds]
@@ -87,7 +84,7 @@ def test_more_lag_is_more_backlog(lags: list[int]) -> None:
 
 
 def test_a_worker_with_little_to_do_does_not_take_that_for_its_speed() -> None:
-    worker = ClockWorker(BacklogMeter(assumed_tokens=100.0), tokens_per_s=1_000.0)
+    worker = ClockWorker(tokens_per_s=1_000.0)
     worker.lag = 1_000
     worker.tell()
     measured(worker)
@@ -103,7 +100,7 @@ def test_a_worker_with_little_to_do_does_not_take_that_for_its_speed() -> None:
 
 
 def test_the_time_of_a_fault_is_not_work() -> None:
-    worker = ClockWorker(BacklogMeter(assumed_tokens=100.0), tokens_per_s=1_000.0)
+    worker = ClockWorker(tokens_per_s=1_000.0)
     worker.lag = 10_000
     worker.tell()
     measured(worker)
@@ -116,7 +113,7 @@ def test_the_time_of_a_fault_is_not_work() -> None:
 
 
 def test_a_worker_that_became_slower_says_so_after_some_half_lives() -> None:
-    worker = ClockWorker(BacklogMeter(assumed_tokens=100.0), tokens_per_s=1_000.0)
+    worker = ClockWorker(tokens_per_s=1_000.0)
     worker.lag = 100_000
     worker.tell()
     for _ in range(100):
@@ -129,8 +126,34 @@ def test_a_worker_that_became_slower_says_so_after_some_half_lives() -> None:
 
 def test_tombstones_and_dead_letters_make_documents_shorter_on_average() -> None:
     meter = BacklogMeter(assumed_tokens=254.0)
-    meter.committed(an_epoch(enriched=1, dead=1, tombstones=2, tokens=400), now_s=0.0)
+    meter.committed(an_epoch(enriched=1, dead=1, tombstones=2, tokens=400))
     assert meter.tokens_per_document == 100.0
+
+
+def test_what_is_under_way_is_counted_as_done_with_time_but_never_more_than_that() -> None:
+    clock = FakeClock()
+    meter = BacklogMeter(assumed_tokens=100.0, assumed_tokens_per_s=100.0, clock=clock)
+    meter.committed(an_epoch(enriched=10, dead=0, tokens=1_000))
+    meter.standing(a_load(100, documents=30))
+    assert meter.backlog_s == 100.0
+    clock.advance(10.0)
+    assert meter.backlog_s == 90.0
+    clock.advance(1_000.0)  # it hangs
+    assert meter.backlog_s == 70.0
+    meter.aborted()
+    assert meter.backlog_s == 100.0
+
+
+def test_epochs_that_end_together_are_measured_together() -> None:
+    """Three commits in a moment and then none for long: the moments are not how fast it is."""
+    clock = FakeClock()
+    meter = BacklogMeter(assumed_tokens=100.0, clock=clock)
+    meter.standing(a_load(10_000, documents=96))
+    for _ in range(4):
+        clock.advance(9.6)
+        for _ in range(3):
+            meter.committed(an_epoch(enriched=32, dead=0, tokens=3_200, under_way=2))
+    assert meter.tokens_per_s == pytest.approx(1_000.0)
 
 
 def test_before_the_first_commit_documents_under_way_tell_how_long_they_are() -> None:
@@ -143,5 +166,5 @@ def test_before_the_first_commit_documents_under_way_tell_how_long_they_are() ->
 
 def test_an_epoch_without_tokens_leaves_what_was_assumed() -> None:
     meter = BacklogMeter(assumed_tokens=254.0)
-    meter.committed(an_epoch(enriched=0, dead=4, tokens=0), now_s=0.0)
+    meter.committed(an_epoch(enriched=0, dead=4, tokens=0))
     assert meter.tokens_per_document == 254.0

@@ -15,6 +15,8 @@ from workers.planning.queueing import Lengths
 from workers.planning.sizing import Demand, Plan, size
 from workers.settings import Settings
 
+SUSPICIOUS = 0.6  # of the speed of the passes alone: a whole worker reaches more on a machine of its own
+
 
 @with_settings("epoch", "window", "model", "models", "store", "batch", "stages")
 def plan(
@@ -63,10 +65,18 @@ def lengths_of(tokens: str) -> Lengths:
 def measured(settings: Settings, demand: Demand, save: Path | None) -> Profile:
     """This machine, in some seconds; kept in a file if one is named."""
     from workers.cli.plan_measure import measure_profile
+    from workers.compose import load_models
 
     typer.echo("measuring this machine, half a minute at most ...", err=True)
     name = "this machine" if save is None else save.stem
-    found = measure_profile(settings, demand.lengths, name=name, command=" ".join(["enrich", *_arguments()]))
+    models = load_models(settings)
+    found = measure_profile(settings, models, demand.lengths, name=name, command=" ".join(["enrich", *_arguments()]))
+    if found.calibrated_tokens_per_s and found.tokens_per_s < SUSPICIOUS * found.calibrated_tokens_per_s:
+        share = found.tokens_per_s / found.calibrated_tokens_per_s
+        typer.echo(
+            f"this is {share:.0%} of what the model's passes reach alone: something else was running; measure again",
+            err=True,
+        )
     if save is not None:
         save.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return found
@@ -75,7 +85,7 @@ def measured(settings: Settings, demand: Demand, save: Path | None) -> Profile:
 def lines_of(demand: Demand, known: Profile, found: Plan) -> list[str]:
     share = f"{demand.share * 100:g} %"
     return [
-        f"{found.workers} workers on {found.partitions} partitions",
+        f"{found.workers} worker{'s' * (found.workers > 1)} on {found.partitions} partitions",
         f"  load       {demand.documents_per_s:,.4g} documents/s of {demand.lengths.mean:,.0f} tokens on average "
         f"({demand.lengths.p50:,.0f} median, {demand.lengths.p99:,.0f} for 99 %)",
         f"  worker     {known.tokens_per_s:,.0f} tokens/s, {known.epoch_s * 1000:.0f} ms an epoch: {known.name} "

@@ -8,7 +8,7 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -17,14 +17,14 @@ import orjson
 
 from workers.batching.calibration import calibrated_speed
 from workers.budgets import measured_budgets
-from workers.compose import load_models, open_worker
+from workers.compose import AnyModel, open_worker
 from workers.planning.profile import Profile
 from workers.planning.queueing import Lengths
 from workers.settings import Settings
 from workers.telemetry.recorder import CommittedEpoch, NullRecorder
 from workers.transport.memory import MemoryLog, MemoryTransport
 
-BUSY_S = 12.0  # about the length of the measurement under a backlog
+BUSY_S = 12.0
 GUESSED_TOKENS_PER_S = 3_000.0  # of a model that cannot be calibrated
 WORDS_PER_TOKEN = 0.75
 SHORT, ALONE = 8, 15  # tokens of a document, and how many: each an epoch of its own, with nothing beside it
@@ -41,10 +41,17 @@ class _Epochs(NullRecorder):
         self.seen.append(epoch)
 
 
-def measure_profile(settings: Settings, lengths: Lengths, *, name: str, command: str) -> Profile:
-    """Loads the models. Raises ConfigurationError for what cannot work."""
+def measure_profile(
+    settings: Settings,
+    models: Mapping[str, AnyModel],
+    lengths: Lengths,
+    *,
+    name: str,
+    command: str,
+    busy_s: float = BUSY_S,
+) -> Profile:
+    """`busy_s` is about how long it is kept under a backlog; with what comes before and after twice that."""
     quiet = settings.model_copy(update={"cache": settings.cache.model_copy(update={"kind": "none"})})
-    models = load_models(quiet)
     budgets = measured_budgets(quiet, models)
     calibrated = calibrated_speed([budgets.get(lane) for lane in models])
     texts = texts_of(lengths)
@@ -60,7 +67,7 @@ def measure_profile(settings: Settings, lengths: Lengths, *, name: str, command:
             worker.run()
             return time.perf_counter() - began_s, epochs.seen
 
-    count = max(32, int(BUSY_S * (calibrated or GUESSED_TOKENS_PER_S) / lengths.mean))
+    count = max(32, int(busy_s * (calibrated or GUESSED_TOKENS_PER_S) / lengths.mean))
     run(islice(texts, 8))  # warms up
     seconds, epochs = run(islice(texts, count))
     _, alone = run(islice(texts_of(Lengths(SHORT, SHORT)), ALONE), max_records=1, max_in_flight=1)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from schemas import FailedStep
+from schemas import FailedStep, StageName
 from workers.enrich.outcome import Enriched, Failed, Outcome
 from workers.enrich.outgoing import TOO_LARGE
+from workers.errors import EnrichError
 from workers.telemetry.recorder import CommittedEpoch, Load
 from workers.telemetry.traces import EpochTrace, TracedDocument
 from workers.transport.base import Epoch, Observable, OutgoingRecord, Transport
@@ -17,19 +18,26 @@ ENRICHED, DEAD_LETTER, TOMBSTONE = "enriched", "dead_letter", "tombstone"
 
 
 def committed_epoch(
-    epoch: Epoch, outcomes: Sequence[Outcome], *, too_large: int, seconds: Mapping[str, float], epoch_s: float
+    epoch: Epoch,
+    outcomes: Sequence[Outcome],
+    *,
+    too_large: int,
+    seconds: Mapping[str, float],
+    epoch_s: float,
+    under_way: int,
 ) -> CommittedEpoch:
     """One pass over the outcomes, which looks at nothing that grows with a text. `too_large` of the enriched ones came
     out as dead letters."""
     documents: Counter[str] = Counter()
     dead: Counter[tuple[str, str]] = Counter()
-    stages: Counter[str] = Counter()
+    stages: dict[StageName, int] = dict.fromkeys(StageName, 0)
     tokens = 0
     for outcome in outcomes:
         if isinstance(outcome, Enriched):
             documents[ENRICHED] += 1
             tokens += outcome.run.tokens
-            stages.update(receipt.stage.value for receipt in outcome.document.receipts)
+            for receipt in outcome.document.receipts:
+                stages[receipt.stage] += 1
         elif isinstance(outcome, Failed):
             documents[DEAD_LETTER] += 1
             dead[outcome.failure.step.value, outcome.failure.code] += 1
@@ -39,11 +47,13 @@ def committed_epoch(
         documents[ENRICHED] -= too_large
         documents[DEAD_LETTER] += too_large
         dead[FailedStep.PUBLISH.value, TOO_LARGE] += too_large
-    return CommittedEpoch(documents, dead, stages, epoch.size_bytes, tokens, seconds, epoch_s)
+    by_stage = {stage.value: count for stage, count in stages.items() if count}
+    return CommittedEpoch(documents, dead, by_stage, epoch.size_bytes, tokens, seconds, epoch_s, under_way)
 
 
 def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) -> Load:
-    """A transport that cannot tell where it stands is well, and behind by nothing."""
+    """A transport that cannot tell where it stands is well, and behind by nothing; one that fails to is not well. Never
+    raises: a look must not make the loop read again."""
     load = Load(
         stopping=stopping,
         epochs=len(epochs),
@@ -52,7 +62,10 @@ def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) ->
     )
     if not isinstance(transport, Observable):
         return load
-    standing = transport.standing()
+    try:
+        standing = transport.standing()
+    except EnrichError as error:
+        return replace(load, problem=str(error))
     lag = {(partition.topic, partition.number): count for partition, count in standing.lag.items()}
     return replace(load, problem=standing.problem, partitions=standing.partitions, lag=lag)
 

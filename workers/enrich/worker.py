@@ -130,6 +130,7 @@ class Worker:
 
     def turn(self, pool: ThreadPoolExecutor) -> None:
         """1 read an epoch if there is room, 2 hand it to the pipeline, 3 publish what is ready, in order."""
+        self.tell_standing()  # first of all: a broker that is away must not look like a loop that hangs
         if self._must_rewind:
             self.transport.rewind()
             self._must_rewind = False
@@ -142,7 +143,6 @@ class Worker:
             outcomes = pool.submit(self.pipeline.enrich, epoch.records, steps)
             self._under_way.append(UnderWay(epoch, outcomes, steps, read_s=self.clock()))
         moved = self.publish_in_order()
-        self.tell_standing()
         if epoch is None and not moved:
             self.wait_for_head()
 
@@ -199,6 +199,7 @@ class Worker:
                 too_large=head.too_large,
                 seconds=head.steps.seconds(),
                 epoch_s=now_s - head.read_s,
+                under_way=len(self._under_way),
             )
         )
 

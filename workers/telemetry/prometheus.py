@@ -29,15 +29,12 @@ Sample = tuple[tuple[str, ...], float]  # values of the labels, value
 class PrometheusRecorder:
     """A Recorder with a registry of its own: several in one process do not mix."""
 
-    def __init__(
-        self, meter: BacklogMeter, *, clock: Callable[[], float] = time.monotonic, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, meter: BacklogMeter, *, now: Callable[[], float] = time.time) -> None:
         """`now` is the time of day, in seconds since 1970."""
         self.registry = CollectorRegistry(auto_describe=False)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._meter = meter
-        self._clock = clock
         self._now = now
         self._documents = self._counter(names.DOCUMENTS)
         self._dead_letters = self._counter(names.DEAD_LETTERS)
@@ -63,7 +60,7 @@ class PrometheusRecorder:
         pass
 
     def committed(self, epoch: CommittedEpoch) -> None:
-        self._meter.committed(epoch, now_s=self._clock())
+        self._meter.committed(epoch)
         for outcome, count in epoch.documents.items():
             self._documents.labels(outcome).inc(count)
         for labels, count in epoch.dead_letters.items():

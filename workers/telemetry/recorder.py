@@ -21,6 +21,7 @@ class CommittedEpoch:
     tokens: int  # of their windows, whoever answered them
     seconds: Mapping[str, float]  # by step, publish among them
     epoch_s: float  # from read to visible
+    under_way: int = 0  # epochs that were read and are not visible yet
 
     @property
     def count(self) -> int:
