@@ -28,6 +28,7 @@ from workers.errors import DependencyError, DeviceLost, ModelDown
 from workers.models.base import PreparedT, RawT, WindowModel
 from workers.settings import BatchSettings
 from workers.stages.results import WindowAnswer
+from workers.telemetry.watch import Watch
 from workers.text.pieces import Window
 
 logger = logging.getLogger(__name__)
@@ -46,9 +47,10 @@ class Batcher(Generic[PreparedT, RawT]):
         device: Device | None = None,
         budgets: Mapping[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        watch: Watch | None = None,
     ) -> None:
         """`device` is shared by the batchers whose models run on the same one; `budgets`: see `calibration`."""
-        self._model = CheckedModel(model)
+        self._model = CheckedModel(model, watch)
         self._device = device or Device()
         self._clock = clock
         self._max_wait_s = settings.max_wait_ms / 1000
@@ -83,6 +85,10 @@ class Batcher(Generic[PreparedT, RawT]):
             if not call.complete:
                 raise DeviceLost(self._ended)
             return AnswerBatch(call.answers(), call.timing())
+
+    def require_answering(self) -> None:
+        """Blocks until a text of our own went through. Raises DeviceLost if it cannot, ModelDown if not now."""
+        self.answer([self._model.probe()])
 
     def stats(self) -> BatcherStats:
         with self._changed:
