@@ -1,4 +1,4 @@
-"""Worker processes that are started again whenever they end by themselves, as an orchestrator does, and their exit codes."""
+"""Worker processes that are started again whenever they end by themselves, as an orchestrator does it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Orchestrator:
     processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     exit_codes: list[int] = field(default_factory=list)  # of workers that ended by themselves
     starts: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
 
     def start(self, slot: int = 0) -> subprocess.Popen[bytes]:
         self.starts += 1
@@ -52,9 +53,8 @@ class Orchestrator:
         config.write_text(yaml.safe_dump({"kafka": kafka, **{k: dict(v) for k, v in self.sections.items()}}))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ENRICH_")}
         with (self.folder / f"worker-{slot}.{self.starts}.log").open("wb") as output:
-            process = subprocess.Popen(
-                self.command, env=environment | {"ENRICH_CONFIG": str(config)}, stdout=output, stderr=output
-            )
+            environment |= {"ENRICH_CONFIG": str(config), **self.environment}
+            process = subprocess.Popen(self.command, env=environment, stdout=output, stderr=output)
         self.processes[slot] = process
         return process
 
@@ -66,6 +66,13 @@ class Orchestrator:
                 self.exit_codes.append(code)
             if process is None or process.poll() is not None:
                 self.start(slot)
+
+    def wait_for(self, phase: str, *, patience_s: float = 60.0) -> None:
+        """Until the latest worker's log says that it reached it."""
+        deadline_s = time.monotonic() + patience_s
+        while f"reached {phase}" not in self.logs():
+            assert time.monotonic() < deadline_s, f"{phase} was not reached: {self.logs()}"
+            time.sleep(0.05)
 
     def stop(self) -> None:
         for process in self.processes.values():

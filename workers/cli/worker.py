@@ -43,5 +43,7 @@ def serve(running: Worker, *, stuck_after_s: float) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     running.on_turn = go_on
-    running.run()
-    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    try:
+        running.run()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
