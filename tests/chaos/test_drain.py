@@ -27,7 +27,9 @@ BUSY = [SLOW_PREPARE, SLOW_FORWARD, SLOW_COMMIT]
 def stopped_in(phase: str, kafka: KafkaSettings, folder: Path, *, signals: int) -> tuple[int, int]:
     """Exit code of a worker that was told to stop in this phase, and how many documents it had published. Then a
     successor publishes the rest, and everything must be there once."""
-    orchestrator = Orchestrator(kafka, folder, static=signals > 1, sections={"epoch": {"max_records": 8, "drain_s": DRAIN_S}})
+    orchestrator = Orchestrator(
+        kafka, folder, static=signals > 1, sections={"epoch": {"max_records": 8, "drain_s": DRAIN_S}}
+    )
     topics = (kafka.enriched_topic, kafka.dead_topic)
     if phase == UNREACHABLE:
         orchestrator.environment["HAZARD_UNREACHABLE"] = "1"

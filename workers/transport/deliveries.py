@@ -147,7 +147,8 @@ class Deliveries:
         texts = {}
         for partition, offset in next_offsets.items():
             history = self._known(partition) or _History(self._tenures.of(partition))
-            note = self._note(history, member, offset + reach, alone=0, at=offset)
+            until = max(offset + reach, history.written_until or 0)  # never less than what is under way
+            note = self._note(history, member, until, alone=0, at=offset)
             texts[partition] = note.encode()
             if offset >= history.until:
                 history = replace(history, deaths=0, until=0)  # all suspects are through
