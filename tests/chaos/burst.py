@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-SENTENCE = "Ada Lovelace met Charles Babbage in London on Monday and wrote to Michael Faraday. "
+SENTENCE = "The meeting was moved to the next morning because nobody had found the time for it. "
 RUN = (sys.executable, "-m", "workers.cli.main", "run")
 SMALL = {
     "ENRICH_EPOCH__MAX_BYTES": "1048576",
@@ -37,7 +37,7 @@ class Peak:
 def run(
     folder: Path, count: int, size_bytes: int, *, command: Sequence[str] = RUN, environment: Mapping[str, str] = SMALL
 ) -> Peak:
-    """Peak resident memory of a process that enriches so many documents of this size. Raises if it does not end well."""
+    """Peak resident memory of a process that enriches so many documents of this size. Raises if it fails."""
     source, out = folder / f"{count}.jsonl", folder / f"{count}.out.jsonl"
     text = (SENTENCE * (size_bytes // len(SENTENCE)))[: size_bytes - 100]
     with source.open("wb") as lines:

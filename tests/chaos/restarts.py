@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import yaml
@@ -96,8 +96,12 @@ def orchestrated(orchestrator: Orchestrator) -> Iterator[Orchestrator]:
         orchestrator.stop()
 
 
+class Receive(Protocol):
+    def __call__(self, count: int, tend: Callable[[], None], *, patience_s: float = 90.0) -> list[IncomingRecord]: ...
+
+
 @contextmanager
-def coming_out(kafka: KafkaSettings) -> Iterator[Callable[[int, Callable[[], None]], list[IncomingRecord]]]:
+def coming_out(kafka: KafkaSettings) -> Iterator[Receive]:
     """`receive(count, tend)` waits until so many records came out in all; `tend` is called all the while."""
     found: list[IncomingRecord] = []
     with committed_reader(kafka, (kafka.enriched_topic, kafka.dead_topic)) as poll:
