@@ -67,8 +67,14 @@ class Watched:
             self.started_s, self.started_cpu_s = before_s, before_cpu_s
         return epoch
 
+    def announce(self, epoch: Epoch) -> Future[None]:
+        return self.inner.announce(epoch)
+
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
         return self.inner.publish(epoch, records)
+
+    def farewell(self) -> Future[None]:
+        return self.inner.farewell()
 
     def rewind(self) -> None:
         self.inner.rewind()

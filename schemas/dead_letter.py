@@ -17,13 +17,14 @@ MAX_ATTEMPT = 999_999  # anybody may write the header: more is not believed
 
 
 class FailedStep(StrEnum):
-    """The step of the pipeline that refused the record."""
+    """The step of the pipeline that refused the record; `worker` if the whole process ended with it."""
 
     VALIDATE = "validate"
     SEGMENT = "segment"
     MODEL = "model"
     ASSEMBLE = "assemble"
     PUBLISH = "publish"
+    WORKER = "worker"
 
 
 class Payload(FrozenRecord):
@@ -51,6 +52,9 @@ class DeadLetter(FrozenRecord):
     code: str = Field(description="What is wrong, for machines, e.g. `invalid_json`, `text_too_long`")
     detail: str = Field(description="What is wrong, for people, with the limit that was passed")
     attempts: int = Field(ge=1, description="How often it was tried, those before a replay included")
+    smallest_failing: int | None = Field(
+        None, ge=1, description="Windows in the smallest batch that failed with it, 1: alone; null where none was run"
+    )
     origin: Origin
     timestamp_ms: int | None = Field(description="Kafka timestamp of the input record, ms since 1970 UTC")
     key: str | None = Field(description="Key of the input record in base64")

@@ -22,6 +22,7 @@ from workers.enrich.assemble import Assembler
 from workers.enrich.condense import Condenser
 from workers.enrich.lanes import Lane, by_stage
 from workers.enrich.outgoing import Outgoing
+from workers.enrich.permits import Permits
 from workers.enrich.pipeline import Pipeline
 from workers.enrich.reading import Cutter, Reader
 from workers.enrich.receipts import PACKAGE_VERSION, code_version, receipts_of
@@ -47,6 +48,7 @@ from workers.stages.fingerprint import fingerprint
 from workers.telemetry.recorder import NullRecorder, Recorder
 from workers.telemetry.sources import ServedModel, Sources
 from workers.telemetry.traces import Tracing
+from workers.telemetry.watch import Watch
 from workers.transport.base import Transport
 from workers.transport.clients import open_transport, start_checks
 
@@ -153,11 +155,12 @@ def open_pipeline(
         cache = open_cache(settings.cache)
         stack.callback(cache.close)
         devices: dict[str, Device] = {}
+        watch = Watch(settings.batch.stuck_after_s)
         answers = {}
         for lane in lanes:
             device = devices.setdefault(lane.info.device, Device()) if lane.info.device is not None else Device()
             own = budgets[lane.name].padded_tokens if lane.name in budgets else None
-            batcher = Batcher(models[lane.name], settings.batch, device=device, budgets=own)
+            batcher = Batcher(models[lane.name], settings.batch, device=device, budgets=own, watch=watch)
             stack.callback(batcher.close)
             answers[lane.name] = Answers(batcher, cache, keys_of(lane, settings), lane.stages)
         cutters = {lane.name: cutter_of(lane, models[lane.name], settings) for lane in lanes}
@@ -172,6 +175,8 @@ def open_pipeline(
                 for lane in lanes
                 if lane.stages == (StageName.SUMMARY,)
             },
+            watch=watch,
+            permits=Permits(settings.epoch.max_in_flight_tokens),
         )
 
 

@@ -8,6 +8,7 @@
     |  |- ModelDown         a model that runs elsewhere does not answer: pause and retry
     |  |- PublishFailed     the epoch was not committed: its records are read again
     |  |- DeviceLost        the device or its thread is gone: the worker stops, its records are read again
+    |  |  |- WorkStuck      a call of a model does not come back: the same                       exit code 4
     |- ModelError           a batch failed: halved until the guilty text is alone, which is dead-lettered
        |- OutOfMemory       the batch was too large, not wrong: halved, and the budget is lowered
 
@@ -47,6 +48,10 @@ class PublishFailed(DependencyError):
 
 class DeviceLost(DependencyError):
     """The model answers nothing any more, whatever the text; or its device thread has ended."""
+
+
+class WorkStuck(DeviceLost):
+    """A call that was given plenty of time has not come back, and cannot be stopped from inside the process."""
 
 
 class ModelError(EnrichError):

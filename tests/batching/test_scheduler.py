@@ -260,3 +260,10 @@ def _until(condition: Callable[[], bool]) -> None:
             return
         threading.Event().wait(0.001)
     raise AssertionError("it never happened")
+
+
+def test_a_text_that_never_fits_makes_nobody_elses_batches_smaller() -> None:
+    with batcher_of(OracleModel()) as batcher:
+        ask(batcher, [f"{INSATIABLE} text", *(f"word {number}" for number in range(7))])
+        assert batcher.stats().max_padded_tokens == SETTINGS.max_padded_tokens
+        assert batcher.stats().out_of_memory > 0

@@ -84,6 +84,13 @@ def answer_each(
     return [outcomes[index] for index in range(len(items))]
 
 
+def too_large(failed: Sequence[tuple[Sequence[ItemT], Cause]], guilty: Sequence[ItemT]) -> list[Sequence[ItemT]]:
+    """Of the runs that failed, those that were out of memory although each of their items fits. An item that never fits
+    says nothing about batches: making them smaller for it would slow all others."""
+    known = set(map(id, guilty))
+    return [items for items, cause in failed if cause.code == OUT_OF_MEMORY and not known & set(map(id, items))]
+
+
 def _next_parts(failed: _Part) -> list[_Part]:
     """What to try after this part failed: its halves, the first one last; a single item once more alone."""
     middle = (failed.start + failed.end + 1) // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Generic
 
 from workers.batching.answers import BadAnswer, ModelFailed
@@ -19,19 +20,24 @@ from workers.stages.results import (
     WindowAnswer,
     WrittenSummary,
 )
+from workers.telemetry.watch import Watch
 from workers.text.pieces import Window
 
 PROBE_TEXT = "All is well."
 
 
 class CheckedModel(Generic[PreparedT, RawT]):
-    """Raises BadAnswer where the model breaks its promise, and whatever the model raises."""
+    """Raises BadAnswer where the model breaks its promise, and whatever the model raises. Each call is watched, but for
+    forward passes elsewhere: endpoints have time-outs of their own."""
 
-    def __init__(self, model: WindowModel[PreparedT, RawT]) -> None:
+    def __init__(self, model: WindowModel[PreparedT, RawT], watch: Watch | None = None) -> None:
         self._model = model
+        self._watch = watch or Watch()
+        self._elsewhere = model.info.device is None
 
     def prepare(self, windows: Sequence[Window]) -> list[PreparedT]:
-        prepared = self._model.prepare(windows)
+        with self._watched("prepare"):
+            prepared = self._model.prepare(windows)
         if len(prepared) != len(windows):
             raise BadAnswer(f"{len(prepared)} prepared for {len(windows)} windows")
         if any(entry.area < 1 for entry in prepared):
@@ -40,11 +46,13 @@ class CheckedModel(Generic[PreparedT, RawT]):
 
     def forward(self, prepared: Sequence[PreparedT]) -> RawT:
         """Device thread only."""
-        return self._model.forward(prepared)
+        with nullcontext() if self._elsewhere else self._watched("forward"):
+            return self._model.forward(prepared)
 
     def decode(self, raw: RawT, prepared: Sequence[PreparedT]) -> list[WindowAnswer | ModelFailed]:
         """One answer per item, with a usable result for each stage; or the model's own word that it has none."""
-        answers = self._model.decode(raw, prepared)
+        with self._watched("decode"):
+            answers = self._model.decode(raw, prepared)
         if len(answers) != len(prepared):
             raise BadAnswer(f"{len(answers)} answers for {len(prepared)} windows")
         return [self._checked(answer) for answer in answers]
@@ -70,15 +78,19 @@ class CheckedModel(Generic[PreparedT, RawT]):
 
     def require_preparing(self) -> None:
         """DeviceLost if it cannot even prepare a text of our own."""
-        self._require(lambda: self.prepare([self._probe()]))
+        self._require(lambda: self.prepare([self.probe()]))
 
     def require_answering(self) -> None:
         """DeviceLost if it cannot even answer a text of our own. Device thread only."""
-        self._require(lambda: self.run(self.prepare([self._probe()])))
+        self._require(lambda: self.run(self.prepare([self.probe()])))
 
-    def _probe(self) -> Window:
+    def probe(self) -> Window:
+        """A text of our own that no model has a reason to fail on."""
         tokens = self._model.tokenize([PROBE_TEXT])[0]
         return Window(text=PROBE_TEXT, start=0, sentences=((0, len(PROBE_TEXT)),), tokens=tokens)
+
+    def _watched(self, step: str) -> AbstractContextManager[None]:
+        return self._watch.call(f"{step} of model {self._model.info.name}")
 
     @staticmethod
     def _require(probe: Callable[[], Sequence[object]]) -> None:

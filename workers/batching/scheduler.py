@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Generic
 
 from workers.batching.answers import OUT_OF_MEMORY, AnswerBatch, BatcherStats, ModelFailed
-from workers.batching.blame import Cause, answer_each, attempt, cause_of
+from workers.batching.blame import Cause, answer_each, attempt, cause_of, too_large
 from workers.batching.calls import Batch, Call, Place
 from workers.batching.checked import CheckedModel
 from workers.batching.device import Device, StepThread
@@ -28,6 +28,7 @@ from workers.errors import DependencyError, DeviceLost, ModelDown
 from workers.models.base import PreparedT, RawT, WindowModel
 from workers.settings import BatchSettings
 from workers.stages.results import WindowAnswer
+from workers.telemetry.watch import Watch
 from workers.text.pieces import Window
 
 logger = logging.getLogger(__name__)
@@ -46,9 +47,10 @@ class Batcher(Generic[PreparedT, RawT]):
         device: Device | None = None,
         budgets: Mapping[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        watch: Watch | None = None,
     ) -> None:
         """`device` is shared by the batchers whose models run on the same one; `budgets`: see `calibration`."""
-        self._model = CheckedModel(model)
+        self._model = CheckedModel(model, watch)
         self._device = device or Device()
         self._clock = clock
         self._max_wait_s = settings.max_wait_ms / 1000
@@ -83,6 +85,10 @@ class Batcher(Generic[PreparedT, RawT]):
             if not call.complete:
                 raise DeviceLost(self._ended)
             return AnswerBatch(call.answers(), call.timing())
+
+    def require_answering(self) -> None:
+        """Blocks until a text of our own went through. Raises DeviceLost if it cannot, ModelDown if not now."""
+        self.answer([self._model.probe()])
 
     def stats(self) -> BatcherStats:
         with self._changed:
@@ -187,20 +193,29 @@ class Batcher(Generic[PreparedT, RawT]):
                 self._changed.notify_all()
             return
         # Out of the except block, so that the error and the tensors its traceback holds are gone.
-        self._count_failed(batch, cause)
-        self._find_guilty(replace(batch, forward_s=self._clock() - batch.started_s))
+        self._count_failed(cause)
+        self._find_guilty(replace(batch, forward_s=self._clock() - batch.started_s), cause)
 
-    def _find_guilty(self, batch: Batch[PreparedT]) -> None:
-        """`batch` failed once. Before anybody is blamed, a text of our own must pass: else it is not the texts."""
+    def _find_guilty(self, batch: Batch[PreparedT], cause: Cause | None = None) -> None:
+        """`batch` failed once, in the forward pass with `cause`. Before anybody is blamed, a text of our own must pass:
+        else it is not the texts."""
         started_s = self._clock()
+        failed = [(batch.places, cause)] if cause is not None else []
+
+        def note(places: Sequence[Place[PreparedT]], cause: Cause) -> None:
+            self._count_failed(cause)
+            failed.append((places, cause))
+
         outcomes = answer_each(
             batch.places,
             lambda places: self._model.run([place.prepared for place in places]),
             failed=True,
-            on_failure=lambda places, cause: self._count_failed(Batch(places), cause),
+            on_failure=note,
         )
         if any(isinstance(outcome, ModelFailed) for outcome in outcomes):
             self._model.require_answering()
+        guilty = [p for p, outcome in zip(batch.places, outcomes, strict=True) if isinstance(outcome, ModelFailed)]
+        self._lower_limit([Batch(places).padded_tokens for places in too_large(failed, guilty)])
         self._deliver(replace(batch, forward_s=batch.forward_s + self._clock() - started_s), outcomes)
 
     # --- decode thread
@@ -215,7 +230,7 @@ class Batcher(Generic[PreparedT, RawT]):
         started_s = self._clock()
         answers = attempt(batch.prepared, lambda prepared: self._model.decode(raw, prepared))
         if isinstance(answers, Cause):
-            self._count_failed(batch, answers)
+            self._count_failed(answers)
         else:
             self._deliver(replace(batch, decode_s=self._clock() - started_s), answers)
         with self._changed:
@@ -249,20 +264,19 @@ class Batcher(Generic[PreparedT, RawT]):
             self._stats = replace(self._stats, failed_windows=self._stats.failed_windows + 1)
         call.answer(index, outcome)
 
-    def _count_failed(self, batch: Batch[PreparedT], cause: Cause) -> None:
+    def _count_failed(self, cause: Cause) -> None:
         with self._changed:
-            self._stats = replace(self._stats, failed_batches=self._stats.failed_batches + 1)
-            if cause.code != OUT_OF_MEMORY:
-                return
-            self._stats = replace(self._stats, out_of_memory=self._stats.out_of_memory + 1)
-            # One window that does not fit says nothing about batches: lowering for it would slow all others.
-            if len(batch.places) > 1:
-                self._limit = self._limit.lowered_to(batch.padded_tokens // 2)
-                logger.warning(
-                    "out of memory with %d padded tokens; batches hold %d from now on",
-                    batch.padded_tokens,
-                    self._limit.max_padded_tokens,
-                )
+            failed, memory = self._stats.failed_batches + 1, self._stats.out_of_memory + (cause.code == OUT_OF_MEMORY)
+            self._stats = replace(self._stats, failed_batches=failed, out_of_memory=memory)
+
+    def _lower_limit(self, sizes: Sequence[int]) -> None:
+        """`sizes`: padded tokens of batches that were too large."""
+        if not sizes:
+            return
+        with self._changed:
+            self._limit = self._limit.lowered_to(min(sizes) // 2)
+            most = self._limit.max_padded_tokens
+        logger.warning("out of memory with %d padded tokens; batches hold %d from now on", min(sizes), most)
 
     def _die(self, error: BaseException) -> None:
         reason = str(error) if isinstance(error, DeviceLost) else f"a batching thread ended by {type(error).__name__}"

@@ -1,19 +1,22 @@
 """The `enrich` command. Knows the commands and the exit codes; each command's work is in a module of its own.
 
 Exit codes: 0 done, 1 a bug of ours, a gate not passed or a damaged model, 2 configuration or usage, 3 a service is not
-there or gave up, 130 interrupted.
+there or gave up, 4 a call of a model does not come back (142 where Python itself stands still), 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
 from workers.cli import check, dead_letters, demo, distil, evaluate, models, optimize, plan, run, schema, train, worker
-from workers.errors import ConfigurationError, DependencyError, EnrichError
+from workers.errors import ConfigurationError, DependencyError, EnrichError, WorkStuck
 
-OK, BUG, USAGE, DEPENDENCY, INTERRUPTED = 0, 1, 2, 3, 130
+OK, BUG, USAGE, DEPENDENCY, STUCK, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Documents in; entities, relations, labels and a summary out. Each exactly once.\n\n"
     "Exit codes: 0 done, 1 a bug of ours, a gate not passed or a damaged model, 2 configuration or usage, "
-    "3 a service is not there, 130 interrupted.",
+    "3 a service is not there, 4 a call of a model does not come back, 130 interrupted.",
 )
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
@@ -40,10 +43,21 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 def main() -> None:
     """Runs the command; an error we know is one line on stderr."""
-    try:
+    with exit_codes():
         app(standalone_mode=True)
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Errors we know end the process, each with one line and its code."""
+    try:
+        yield
     except ConfigurationError as error:
         fail(error, USAGE)
+    except WorkStuck as error:
+        typer.echo(f"enrich: {error}", err=True)
+        sys.stdout.flush()
+        os._exit(STUCK)  # an orderly end would wait for the thread that does not come back
     except DependencyError as error:
         fail(error, DEPENDENCY)
     except EnrichError as error:

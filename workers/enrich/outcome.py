@@ -18,6 +18,7 @@ class Failure:
     detail: str
     document_id: str | None = None
     attempts: int = 1
+    smallest_failing: int | None = None  # windows in the smallest batch that failed with it; None: no batch was run
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,14 @@ class Outgoing:
     worker: str  # who did it, in the header `enrich-run`
 
     def records(self, outcomes: Sequence[Outcome]) -> list[OutgoingRecord]:
-        """One record per outcome, in order."""
-        return [self.record(outcome) for outcome in outcomes]
+        """One record per outcome, in order; one that cannot be written fails alone."""
+        return [self.safe_record(outcome) for outcome in outcomes]
+
+    def safe_record(self, outcome: Outcome) -> OutgoingRecord:
+        try:
+            return self.record(outcome)
+        except Exception as error:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
+            return self.dead(outcome.record, Failure(FailedStep.PUBLISH, "internal_error", type(error).__name__))
 
     def too_large(self, outcomes: Sequence[Outcome], records: Sequence[OutgoingRecord]) -> int:
         """How many enriched ones came out as dead letters."""
@@ -68,6 +74,7 @@ class Outgoing:
             code=failure.code,
             detail=failure.detail,
             attempts=attempts_before(incoming.headers) + failure.attempts,
+            smallest_failing=failure.smallest_failing,
             origin=Origin(topic=incoming.partition.topic, partition=incoming.partition.number, offset=incoming.offset),
             timestamp_ms=incoming.timestamp_ms,
             key=_base64(incoming.key),

@@ -11,6 +11,7 @@ outcome per record; a broken dependency leaves it as an exception.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,10 +22,12 @@ from workers.enrich.assemble import Assembler
 from workers.enrich.condense import Condenser
 from workers.enrich.lanes import ask_all
 from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceipt, Tombstone
+from workers.enrich.permits import Permits
 from workers.enrich.reading import Accepted, Reader, Reading
 from workers.enrich.validate import validate
 from workers.settings import LimitSettings
 from workers.telemetry.steps import StepTimes
+from workers.telemetry.watch import Watch
 from workers.transport.base import IncomingRecord
 
 
@@ -37,17 +40,20 @@ class Pipeline:
     answers: Mapping[str, Answers]  # by lane
     assembler: Assembler
     condensers: Mapping[str, Condenser] = field(default_factory=dict)  # of lanes that write summaries, and only those
+    watch: Watch = field(default_factory=Watch)  # over whatever may not come back
+    permits: Permits = field(default_factory=lambda: Permits(sys.maxsize))  # of tokens that models are asked about
 
     def enrich(self, records: Sequence[IncomingRecord], watch: StepTimes | None = None) -> list[Outcome]:
         """One outcome per record, in order. Raises ModelError only if the device itself is lost. `watch` is told the
         time of each step."""
         watch = watch or StepTimes()
-        with watch.step("validate"):
-            checked = [self.check(record) for record in records]
-        with watch.step("segment"):
-            read = self.reader.read(checked)  # the accepted ones become readings
+        with self.watch.call("reading an epoch"):
+            with watch.step("validate"):
+                checked = [self.check(record) for record in records]
+            with watch.step("segment"):
+                read = self.reader.read(checked)  # the accepted ones become readings
         readings = [item for item in read if isinstance(item, Reading)]
-        with watch.phase("answer"):
+        with self.permits.take(sum(reading.tokens for reading in readings)), watch.phase("answer"):
             answered = self.ask(readings, watch)
         with watch.step("assemble"):
             shares = {lane: iter(found) for lane, found in answered.items()}
@@ -58,6 +64,11 @@ class Pipeline:
                 for item in read
             ]
         return [_stamped(outcome, watch) for outcome in outcomes]
+
+    def rehearse(self) -> None:
+        """Every model answers a text of our own. Raises DeviceLost if one does not: then no document is to blame."""
+        for answers in self.answers.values():
+            answers.batcher.require_answering()
 
     def check(self, record: IncomingRecord) -> Accepted | Failed | Tombstone:
         verdict = validate(record, self.limits)
@@ -110,7 +121,7 @@ class Pipeline:
         if len(self.answers) > 1:
             stages = ", ".join(stage.value for stage, own in self.assembler.lanes.items() if own.name == lane)
             detail = f"{stages} of model {lane}: {detail}"
-        return Failure(FailedStep.MODEL, first.code, detail, document_id, first.attempts)
+        return Failure(FailedStep.MODEL, first.code, detail, document_id, first.attempts, first.smallest_failing)
 
 
 def _stamped(outcome: Outcome, watch: StepTimes) -> Outcome:

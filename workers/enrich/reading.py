@@ -46,6 +46,11 @@ class Reading:
     sentences: tuple[tuple[int, int], ...]
     cuts: Mapping[str, Cut]  # by lane
 
+    @property
+    def tokens(self) -> int:
+        """Of all windows of all models."""
+        return sum(len(window.tokens) for cut in self.cuts.values() for window in cut.windows)
+
 
 class Tokenizer(Protocol):
     def tokenize(self, texts: Sequence[str]) -> list[TextTokens]: ...
@@ -63,14 +68,23 @@ class Cutter:
         """One entry per reading; one that cannot be cut fails alone."""
         readable = [readable_by(self.languages, reading.detected) for reading in readings]
         to_cut = [reading.document.text for reading, ok in zip(readings, readable, strict=True) if ok]
-        tokens = iter(self.tokenizer.tokenize(to_cut))
+        tokens = iter(self.tokens_of(to_cut))
         return [
             self.cut(reading, next(tokens)) if ok else Cut(readable=False)
             for reading, ok in zip(readings, readable, strict=True)
         ]
 
-    def cut(self, reading: Reading, tokens: TextTokens) -> Cut | Failure:
+    def tokens_of(self, texts: Sequence[str]) -> list[TextTokens | None]:
+        """None for a text that cannot be tokenized. All in one call; one by one only if that fails."""
+        try:
+            return list(self.tokenizer.tokenize(texts))
+        except Exception:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
+            return [None] if len(texts) == 1 else [own for text in texts for own in self.tokens_of([text])]
+
+    def cut(self, reading: Reading, tokens: TextTokens | None) -> Cut | Failure:
         window = self.window
+        if tokens is None:
+            return Failure(FailedStep.SEGMENT, "tokenizer_error", "cannot be tokenized", reading.document.id)
         try:
             windows = cut_windows(
                 reading.document.text,

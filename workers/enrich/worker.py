@@ -2,7 +2,8 @@
 
 One thread, the caller's, owns the transport. A few pipeline threads enrich epochs side by side, so that the device
 always has windows from the next one. Back-pressure is a permit on epochs and bytes under way, taken before a record is
-read; while there is none the transport is still polled, so that a slow model never costs the membership.
+read, and one on tokens, taken before models are asked; while there is none the transport is still polled, so that a
+slow model never costs the membership.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from workers.enrich.observed import committed_epoch, load_of, traced_documents, 
 from workers.enrich.outcome import Enriched, Failed, Outcome
 from workers.enrich.outgoing import Outgoing
 from workers.enrich.pipeline import Pipeline
-from workers.errors import DependencyError, DeviceLost, PublishFailed
+from workers.enrich.under_way import UnderWay, ended_with, killer
+from workers.errors import DependencyError, DeviceLost, PublishFailed, WorkStuck
 from workers.settings import EpochSettings
 from workers.telemetry.recorder import NullRecorder, Recorder
 from workers.telemetry.steps import StepTimes
-from workers.telemetry.traces import EpochTrace, Tracing
-from workers.transport.base import Epoch, EpochLimits, OutgoingRecord, Transport
+from workers.telemetry.traces import Tracing
+from workers.transport.base import EpochLimits, OutgoingRecord, Transport
 
 log = logging.getLogger(__name__)
 
@@ -65,20 +67,6 @@ class Progress:
 
 
 @dataclass(slots=True)
-class UnderWay:
-    """An epoch between being read and being visible."""
-
-    epoch: Epoch
-    outcomes: Future[list[Outcome]]
-    steps: StepTimes  # the pipeline's until `outcomes` is done
-    read_s: float  # when it was read, and
-    sent_s: float = 0.0  # when it went to be published
-    published: Future[None] | None = None
-    too_large: int = 0  # enriched ones that came out as dead letters
-    trace: EpochTrace | None = None
-
-
-@dataclass(slots=True)
 class Worker:
     """Runs until it is told to stop, or the source has an end and it was reached."""
 
@@ -87,12 +75,15 @@ class Worker:
     outgoing: Outgoing
     settings: EpochSettings
     on_progress: Callable[[Progress], None] = lambda progress: None
+    on_turn: Callable[[], None] = lambda: None  # told that the loop goes on
     clock: Callable[[], float] = time.monotonic
     recorder: Recorder = field(default_factory=NullRecorder)
     tracing: Tracing | None = None
     progress: Progress = field(default_factory=Progress)
     _stop: Event = field(default_factory=Event)
     _under_way: deque[UnderWay] = field(default_factory=deque)
+    _given_up: list[Future[Any]] = field(default_factory=list)  # work on epochs of earlier readings; may still go on
+    _rehearsed: bool = False
     _pause_until_s: float = 0.0
     _failures_in_a_row: int = 0
     _must_rewind: bool = False
@@ -117,6 +108,9 @@ class Worker:
                     raise
                 except DependencyError as error:
                     self.give_up_under_way(error)
+            if not self._under_way:
+                left_s = None if deadline_s is None else max(0.0, deadline_s - self.clock())
+                wait([self.transport.farewell()], timeout=left_s)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             left_s = self.settings.drain_s if deadline_s is None else max(1.0, deadline_s - self.clock())
@@ -131,18 +125,20 @@ class Worker:
     def turn(self, pool: ThreadPoolExecutor) -> None:
         """1 read an epoch if there is room, 2 hand it to the pipeline, 3 publish what is ready, in order."""
         self.tell_standing()  # first of all: a broker that is away must not look like a loop that hangs
+        self.on_turn()
+        if (overdue := self.pipeline.watch.overdue()) is not None:
+            raise WorkStuck(f"{overdue}; batch.stuck_after_s says that it never will")
         if self._must_rewind:
             self.transport.rewind()
             self._must_rewind = False
         accept = self.has_room()
         idle = accept and not self._under_way
-        limits = EpochLimits(self.settings.max_records, self.settings.max_bytes)
+        limits = EpochLimits(self.settings.max_records, self.settings.max_bytes, self.settings.max_in_flight)
         epoch = self.transport.poll(limits, timeout_s=self.settings.poll_ms / 1000 if idle else 0.0, accept=accept)
         if epoch is not None:
-            steps = StepTimes(self.clock)
-            outcomes = pool.submit(self.pipeline.enrich, epoch.records, steps)
-            self._under_way.append(UnderWay(epoch, outcomes, steps, read_s=self.clock()))
-        moved = self.publish_in_order()
+            self._under_way.append(UnderWay(epoch, StepTimes(self.clock), read_s=self.clock()))
+        begun = self.begin_in_order(pool)
+        moved = self.publish_in_order() or begun
         if epoch is None and not moved:
             self.wait_for_head()
 
@@ -152,17 +148,46 @@ class Worker:
             not self._stop.is_set()
             and self.clock() >= self._pause_until_s
             and len(self._under_way) < self.settings.max_in_flight
+            and (not self._under_way or self._under_way[-1].epoch.suspect is None)
             and (not self._under_way or under_way_bytes + self.settings.max_bytes <= self.settings.max_in_flight_bytes)
         )
+
+    def begin_in_order(self, pool: ThreadPoolExecutor) -> bool:
+        """Hands the next epoch to the pipeline once the group knows of it; true if it did. A suspect waits until there
+        is nothing beside it, and until the models have answered a text of our own: else they are the killers."""
+        item = next((item for item in self._under_way if item.outcomes is None), None)
+        if item is None:
+            return False
+        if (suspect := item.epoch.suspect) is not None:
+            self._given_up = [future for future in self._given_up if not future.done()]
+            if item is not self._under_way[0] or self._given_up:
+                return False
+            if suspect.deaths >= self.settings.max_deaths:
+                item.outcomes = ended_with([killer(record, suspect) for record in item.epoch.records])
+                return True
+            if not self._rehearsed:
+                item.rehearsed = item.rehearsed or pool.submit(self.pipeline.rehearse)
+                if not item.rehearsed.done():
+                    return False
+                item.rehearsed.result()
+                self._rehearsed = True
+        item.announced = item.announced or self.transport.announce(item.epoch)
+        if not item.announced.done():
+            return False
+        item.announced.result()  # raises PublishFailed
+        item.outcomes = pool.submit(self.pipeline.enrich, item.epoch.records, item.steps)
+        return True
 
     def publish_in_order(self) -> bool:
         """Moves the oldest epoch a step on; true if it did. Only that one may be in a transaction."""
         if not self._under_way:
             return False
         head = self._under_way[0]
+        if head.outcomes is None:
+            return False
         if head.published is None and head.outcomes.done():
-            records = self.outgoing.records(head.outcomes.result())
-            head.too_large = self.outgoing.too_large(head.outcomes.result(), records)
+            records = self.outgoing.records(head.enriched)
+            head.too_large = self.outgoing.too_large(head.enriched, records)
             records = self.traced(head, records)
             head.sent_s = self.clock()
             head.published = self.transport.publish(head.epoch, records)
@@ -172,7 +197,7 @@ class Worker:
             self._under_way.popleft()
             self._failures_in_a_row = 0
             self.tell_committed(head)
-            self.progress.count(head.outcomes.result())
+            self.progress.count(head.enriched)
             self.on_progress(self.progress)
             return True
         return False
@@ -181,7 +206,7 @@ class Worker:
         """Each record with the context of the span that made it, if there are traces."""
         if self.tracing is None:
             return records
-        documents = traced_documents(head.outcomes.result(), records)
+        documents = traced_documents(head.enriched, records)
         head.trace = self.tracing.epoch(
             documents, started_s=head.read_s, steps=head.steps.intervals(), now_s=self.clock()
         )
@@ -195,7 +220,7 @@ class Worker:
         self.recorder.committed(
             committed_epoch(
                 head.epoch,
-                head.outcomes.result(),
+                head.enriched,
                 too_large=head.too_large,
                 seconds=head.steps.seconds(),
                 epoch_s=now_s - head.read_s,
@@ -215,10 +240,12 @@ class Worker:
         """Sleep until something may have changed, but never long enough to miss a poll."""
         poll_s = self.settings.poll_ms / 1000
         if self._under_way:
-            head = self._under_way[0]
             # With room left new records may arrive at any moment: look again soon.
-            awaited: Future[Any] = head.published or head.outcomes
-            wait([awaited], timeout=poll_s / 10 if self.has_room() else poll_s)
+            timeout_s = poll_s / 10 if self.has_room() else poll_s
+            if (awaited := self._under_way[0].awaited) is not None:
+                wait([awaited], timeout=timeout_s)
+            else:
+                self._stop.wait(timeout_s)
         elif not self.has_room():
             self._stop.wait(poll_s)
 
@@ -230,9 +257,11 @@ class Worker:
         self.progress.failed_epochs += isinstance(error, PublishFailed)
         log.warning("reading again from the committed offsets: %s", error)
         for item in self._under_way:
-            item.outcomes.cancel()
+            if item.outcomes is not None and not item.outcomes.cancel():
+                self._given_up.append(item.outcomes)
             if item.trace is not None:
                 item.trace.end(problem=type(error).__name__)
+        self._given_up = [future for future in self._given_up if not future.done()]
         self.recorder.aborted(len(self._under_way))
         self._under_way.clear()
         self._must_rewind = True

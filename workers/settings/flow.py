@@ -19,6 +19,16 @@ class EpochSettings(FrozenSettings):
         3, le=16, description="epochs under way: one prepared, one on the device, one published"
     )
     max_in_flight_bytes: PositiveInt = Field(16_777_216, description="bytes of documents under way; bounds the memory")
+    max_in_flight_tokens: PositiveInt = Field(
+        1_048_576, description="tokens that models were asked about and have not answered; bounds the memory"
+    )
+    max_deaths: int = Field(
+        3,
+        ge=3,
+        le=100,
+        description="worker processes that may end with a document under way until it is dead-lettered; from the third "
+        "on it is alone; raise where pods are killed for other reasons",
+    )
     poll_ms: PositiveInt = Field(50, description="ms one poll may wait")
     drain_s: PositiveFloat = Field(20.0, description="seconds to finish after SIGTERM; below the pod's grace period")
 
@@ -68,6 +78,13 @@ class BatchSettings(FrozenSettings):
     )
     max_wait_ms: NonNegativeFloat = Field(
         5.0, description="ms a window waits for company while the device is busy elsewhere"
+    )
+    stuck_after_s: float = Field(
+        600.0,
+        ge=1.0,
+        le=86_400.0,
+        description="seconds one call of a model may take, then the worker ends with exit code 4; above the slowest "
+        "batch: models that write take minutes without a GPU; remote endpoints have time-outs of their own",
     )
 
 

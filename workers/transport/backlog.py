@@ -7,7 +7,7 @@ by whoever has the partition now.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from workers.transport.base import EpochLimits, IncomingRecord, Partition
@@ -51,8 +51,9 @@ class Backlog:
         self._held.clear()
         self.size_bytes = 0
 
-    def take(self, limits: EpochLimits) -> Share | None:
-        """As much as the limits allow, at least one record; None if nothing is left that is still this member's."""
+    def take(self, limits: EpochLimits, alone: Callable[[IncomingRecord], bool] | None = None) -> Share | None:
+        """As much as the limits allow, at least one record; None if nothing is left that is still this member's. A
+        record that must be `alone` has no company."""
         records: list[IncomingRecord] = []
         next_offsets: dict[Partition, int] = {}
         tenures: dict[Partition, int] = {}
@@ -62,6 +63,8 @@ class Backlog:
             partition = held.record.partition
             if held.tenure == self._tenures.of(partition):
                 if records and (len(records) >= limits.max_records or size_bytes + held.length > limits.max_bytes):
+                    break
+                if records and alone is not None and (alone(records[0]) or alone(held.record)):
                     break
                 size_bytes += held.length
                 records.append(held.record)

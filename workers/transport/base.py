@@ -47,6 +47,19 @@ class EpochLimits:
 
     max_records: int
     max_bytes: int  # of the records' values
+    max_in_flight: int = 3  # epochs that may be under way at once
+
+    @property
+    def reach(self) -> int:
+        """Records that may be under way at once."""
+        return self.max_records * self.max_in_flight
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A record that was under way in processes that went away. It is to be tried with nothing beside it."""
+
+    deaths: int  # of such processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +70,25 @@ class Epoch:
     records: tuple[IncomingRecord, ...]
     next_offsets: Mapping[Partition, int]
     claim: Claim
+    suspect: Suspect | None = None  # then there is one record, and nothing else may be under way while it is
 
     @property
     def size_bytes(self) -> int:
         return sum(len(record.value or b"") for record in self.records)
 
 
+def nothing_to_do() -> Future[None]:
+    """A future that has ended well."""
+    done: Future[None] = Future()
+    done.set_result(None)
+    return done
+
+
 class Transport(Protocol):
     """Reads epochs and publishes their answers, each epoch exactly once.
 
-    All methods are called from one thread, the worker's. `publish` is called in the order of the epochs' numbers, and
-    not before the publish ahead of it has ended.
+    All methods are called from one thread, the worker's. `announce` and `publish` are called in the order of the
+    epochs' numbers, and neither before its like for the epoch ahead has ended.
     """
 
     def start(self) -> None:
@@ -78,6 +99,11 @@ class Transport(Protocol):
     def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None:
         """The next epoch, or None if there is none within `timeout_s`. With `accept` false it only keeps the membership
         alive and returns None. Raises DependencyError."""
+        ...
+
+    def announce(self, epoch: Epoch) -> Future[None]:
+        """Before work on an epoch begins: let the group know whose it is, should this process go down with it. Nothing
+        becomes visible. Mostly the group knows and the future has ended already; it ends as that of `publish` does."""
         ...
 
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
@@ -91,6 +117,11 @@ class Transport(Protocol):
 
     def exhausted(self) -> bool:
         """True once the source has an end and it was reached; a broker's topic never ends."""
+        ...
+
+    def farewell(self) -> Future[None]:
+        """Let the group know that nothing is under way any more, before `close`. Without it the next owner takes it
+        that this process went down. Ends as `publish` does."""
         ...
 
     def close(self, *, timeout_s: float) -> None:

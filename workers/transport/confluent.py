@@ -17,7 +17,7 @@ from workers.errors import ConfigurationError, EnrichError
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, IncomingRecord, Partition
 from workers.transport.broker import COMMITTED_TIMEOUT_MS, transactional_id
-from workers.transport.confluent_admin import missing_topics
+from workers.transport.confluent_admin import group_members, missing_topics
 from workers.transport.confluent_client import (
     Reports,
     confluent_errors,
@@ -30,6 +30,7 @@ from workers.transport.confluent_client import (
 from workers.transport.confluent_membership import ConfluentMembership, membership_of
 from workers.transport.confluent_publisher import ConfluentPublisher, MakeProducer
 from workers.transport.confluent_records import incoming_record, partition_of
+from workers.transport.deliveries import Committed
 from workers.transport.grouped import GroupTransport
 from workers.transport.kafka_leaving import leave_under_name
 from workers.transport.marks import ENDS_TIMEOUT_S
@@ -172,20 +173,41 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
 
     def _seek_to_committed(self, consumer: Consumer) -> None:
         """Stays `_rewinding` if an offset could not be had in time."""
-        assigned = consumer.assignment()
+        places = self._look_at_committed(consumer, consumer.assignment())
+        if places is None:
+            return
+        with confluent_errors("rewinding"):
+            for place in places:
+                self._seek(consumer, place)
+        self._rewound()
+
+    def _look_at_committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition] | None:
+        """None if it could not be had in time."""
         with confluent_errors("reading committed offsets"):
             try:
-                places = consumer.committed(assigned, COMMITTED_TIMEOUT_MS / 1000) if assigned else []
+                places = consumer.committed(partitions, COMMITTED_TIMEOUT_MS / 1000) if partitions else []
                 for place in places:
                     if place.error is not None:
                         raise KafkaException(place.error)
-                    self._seek(consumer, place)
             except KafkaException as error:
                 if (told := error_in(error)) is not None and not is_lasting(told):
-                    log.debug("not rewound yet: %s", told)
-                    return
+                    log.debug("no committed offsets yet: %s", told)
+                    return None
                 raise
-        self._rewound()
+        return places
+
+    def _read_committed(self, partitions: Sequence[Partition]) -> dict[Partition, Committed | None] | None:
+        wanted = [TopicPartition(partition.topic, partition.number) for partition in partitions]
+        places = self._look_at_committed(self._connected(), wanted)
+        if places is None:
+            return None
+        return {
+            partition_of(place): Committed(place.offset, place.metadata or "") if place.offset >= 0 else None
+            for place in places
+        }
+
+    def _living_members(self) -> frozenset[str]:
+        return group_members(self._settings)
 
     def _seek(self, consumer: Consumer, place: TopicPartition) -> None:
         offset = self._restart_offset(partition_of(place), place.offset if place.offset >= 0 else None)

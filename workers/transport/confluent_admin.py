@@ -62,6 +62,15 @@ def topic_option(settings: KafkaSettings, topic: str, option: str) -> str:
         return str(described[option].value)
 
 
+def group_members(settings: KafkaSettings) -> frozenset[str]:
+    """The ids of those who are in the group now."""
+    timeout_s, group_id = settings.connect_timeout_ms / 1000, settings.group_id
+    options = cast(dict[str, str | int | float | bool], connection_options(settings, role="admin"))
+    with confluent_errors(f"describing the group {group_id}"), AdminClient(options) as client:
+        described = client.describe_consumer_groups([group_id], request_timeout=timeout_s)[group_id].result(timeout_s)
+        return frozenset(member.member_id for member in described.members)
+
+
 @contextmanager
 def looking_client(settings: KafkaSettings) -> Iterator[tuple[Consumer, Reports]]:
     """A consumer that joins nothing: unlike an admin client it makes no topic by asking for it."""

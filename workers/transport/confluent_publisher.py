@@ -66,7 +66,10 @@ def transact(producer: Producer, job: Publication[ConfluentMembership], *, timeo
     delivery.wait()
     if delivery.refused is not None:
         raise KafkaException(delivery.refused)
-    offsets = [TopicPartition(place.topic, place.number, offset) for place, offset in job.next_offsets.items()]
+    offsets = [
+        TopicPartition(place.topic, place.number, offset, job.notes.get(place, ""))
+        for place, offset in job.next_offsets.items()
+    ]
     until_deadline(  # 3  refused by the broker if the group moved on
         lambda left_s: producer.send_offsets_to_transaction(offsets, job.membership.proof, left_s), deadline_s
     )

@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workers.errors import ConfigurationError
-from workers.transport.base import Claim, Epoch, EpochLimits, Headers, IncomingRecord, OutgoingRecord, Partition
+from workers.transport.base import (
+    Claim,
+    Epoch,
+    EpochLimits,
+    Headers,
+    IncomingRecord,
+    OutgoingRecord,
+    Partition,
+    nothing_to_do,
+)
 from workers.transport.lines import LineReader
 
 log = logging.getLogger(__name__)
@@ -104,6 +113,12 @@ class FileTransport:
         self._epochs += 1
         self._under_way.append(epoch)
         return epoch
+
+    def announce(self, epoch: Epoch) -> Future[None]:
+        return nothing_to_do()  # there is nobody else
+
+    def farewell(self) -> Future[None]:
+        return nothing_to_do()
 
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
         done: Future[None] = Future()

@@ -14,8 +14,18 @@ from typing import Any, Generic, cast
 from workers.errors import PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.backlog import Backlog
-from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, OutgoingRecord, Partition, Standing
+from workers.transport.base import (
+    Claim,
+    Epoch,
+    EpochLimits,
+    IncomingRecord,
+    OutgoingRecord,
+    Partition,
+    Standing,
+    nothing_to_do,
+)
 from workers.transport.broker import no_such_topics, topics_of
+from workers.transport.deliveries import NO_NOTE, Committed, Deliveries
 from workers.transport.marks import Marks
 from workers.transport.membership import GroupClaim, MembershipT, Tenures, is_member
 from workers.transport.publisher import EpochPublisher, Publication
@@ -31,13 +41,17 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._backlog = Backlog(tenures)
         self._marks = Marks(tenures)
         self._first_offsets: dict[Partition, int] = {}  # the first ever read here; see _restart_offset
+        self._deliveries = Deliveries(tenures)
+        self._reach = 0  # records that may be under way at once
         self._member_id: str | None = None
+        self._own_ids: set[str] = set()  # also earlier ones: a member that was thrown out comes back under a new one
         self._paused = False
         self._rewinding = False
         self._reading = 0
         self._epochs = 0
         self._last_publication: Future[None] | None = None
         self._last_offsets: Mapping[Partition, int] = {}  # of that publication, until it is in the marks
+        self._last_announcement: Future[None] | None = None
 
     @abstractmethod
     def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None: ...
@@ -76,6 +90,13 @@ class GroupTransport(ABC, Generic[MembershipT]):
     def _group_answers(self, consumer: Any) -> bool:
         """Whether this is a member, and its coordinator answered lately."""
 
+    def _read_committed(self, partitions: Sequence[Partition]) -> dict[Partition, Committed | None] | None:
+        """What the group has for these partitions; None if it cannot be had in time."""
+
+    @abstractmethod
+    def _living_members(self) -> frozenset[str]:
+        """The ids of the group's members, as the broker has them now."""
+
     def start(self) -> None:
         missing = self._missing_topics(topics_of(self._settings))
         if missing:
@@ -96,19 +117,47 @@ class GroupTransport(ABC, Generic[MembershipT]):
         lag = self._marks.lag(positions, lambda: self._ask_ends(consumer))
         return Standing(problem, len(positions), lag)
 
+    def announce(self, epoch: Epoch) -> Future[None]:
+        claim = cast(GroupClaim[MembershipT], epoch.claim)
+        member_id = claim.membership.member_id
+        offsets, notes = self._deliveries.announcement(epoch, member_id, reach=self._reach)
+        if not offsets:
+            return nothing_to_do()
+        self._last_announcement = self._commit(claim, (), offsets, notes)
+        return self._last_announcement
+
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
         self._mark_committed()
         claim = cast(GroupClaim[MembershipT], epoch.claim)
+        notes = self._deliveries.after(epoch.next_offsets, claim.membership.member_id, reach=self._reach)
+        if not _ended_well(self._last_publication):
+            self._last_publication = _refused("an epoch ahead of it did not end well")
+        else:
+            self._last_offsets = epoch.next_offsets
+            self._last_publication = self._commit(claim, records, epoch.next_offsets, notes)
+        return self._last_publication
+
+    def farewell(self) -> Future[None]:
+        offsets = self._deliveries.farewell()
+        if not offsets or self._rewinding or not _ended_well(self._last_publication):
+            return nothing_to_do()
+        tenures = {partition: self._tenures.of(partition) for partition in offsets}
+        claim = GroupClaim(self._reading, self._membership(self._connected()), tenures)
+        return self._commit(claim, (), offsets, dict.fromkeys(offsets, NO_NOTE))
+
+    def _commit(
+        self,
+        claim: GroupClaim[MembershipT],
+        records: Sequence[OutgoingRecord],
+        offsets: Mapping[Partition, int],
+        notes: Mapping[Partition, str],
+    ) -> Future[None]:
         membership, refusal = self._usable_membership(claim)
-        if claim.reading != self._reading or not self._last_ended_well():
+        if claim.reading != self._reading or _failed(self._last_publication) or _failed(self._last_announcement):
             membership, refusal = None, "it was read before a failure, or an epoch ahead of it did not end well"
         if membership is None:
-            self._last_publication = refused = Future[None]()
-            refused.set_exception(PublishFailed(f"the epoch is not published: {refusal}"))
-            return refused
-        self._last_offsets = epoch.next_offsets
-        publication = Publication(records, epoch.next_offsets, membership)
-        self._last_publication = publication.done
+            return _refused(refusal)
+        publication = Publication(records, offsets, membership, notes)
         self._publisher.publish(publication)
         return publication.done
 
@@ -119,13 +168,10 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._reading += 1
         self._rewinding = True
         self._backlog.clear()
+        self._deliveries.forget()
 
     def exhausted(self) -> bool:
         return False
-
-    def _last_ended_well(self) -> bool:
-        last = self._last_publication
-        return last is None or (last.done() and last.exception() is None)
 
     def _fates_are_known(self) -> bool:
         return self._publisher.settled
@@ -134,7 +180,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
         """The positions are the committed ones."""
         self._backlog.clear()
         self._marks.clear()
-        self._last_publication = None
+        self._last_publication = self._last_announcement = None
         self._last_offsets = {}
         self._rewinding = False
 
@@ -146,11 +192,12 @@ class GroupTransport(ABC, Generic[MembershipT]):
     def _hold(self, records: Sequence[IncomingRecord]) -> None:
         for record in records:
             self._first_offsets.setdefault(record.partition, record.offset)
+        self._deliveries.see({record.partition for record in records})
         self._backlog.add(records)
         self._marks.read(records)
 
     def _mark_committed(self) -> None:
-        if self._last_publication is not None and self._last_ended_well():
+        if self._last_publication is not None and _ended_well(self._last_publication):
             self._marks.committed(self._last_offsets)
             self._last_offsets = {}
 
@@ -171,8 +218,48 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self.rewind()
 
     def _cut_epoch(self, limits: EpochLimits, membership: MembershipT) -> Epoch | None:
-        if (share := self._backlog.take(limits)) is None:
+        if not self._notes_are_read(membership):
+            return None
+        self._reach = limits.reach
+        deliveries = self._deliveries
+        lone = (lambda record: deliveries.suspect(record) is not None) if deliveries.suspicious else None
+        if (share := self._backlog.take(limits, lone)) is None:
             return None
         claim = Claim(GroupClaim(self._reading, membership, share.tenures))
         self._epochs += 1
-        return Epoch(self._epochs - 1, share.records, share.next_offsets, claim)
+        suspect = deliveries.suspect(share.records[0]) if lone else None
+        return Epoch(self._epochs - 1, share.records, share.next_offsets, claim, suspect)
+
+    def _notes_are_read(self, membership: MembershipT) -> bool:
+        """Reads them for partitions that are new here; False if that takes longer. Once in each tenure."""
+        if not (unread := self._deliveries.unread()):
+            return True
+        self._own_ids.add(membership.member_id)
+        if (found := self._read_committed(unread)) is None:
+            return False
+        living: frozenset[str] | None = None
+
+        def went_away(member_id: str) -> bool:
+            nonlocal living
+            if member_id in self._own_ids:
+                return False
+            if living is None:
+                living = self._living_members()
+            return member_id not in living
+
+        self._deliveries.read(found, went_away)
+        return True
+
+
+def _ended_well(done: Future[None] | None) -> bool:
+    return done is None or (done.done() and done.exception() is None)
+
+
+def _failed(done: Future[None] | None) -> bool:
+    return done is not None and done.done() and done.exception() is not None
+
+
+def _refused(reason: str) -> Future[None]:
+    refused: Future[None] = Future()
+    refused.set_exception(PublishFailed(f"the epoch is not published: {reason}"))
+    return refused

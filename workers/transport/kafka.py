@@ -17,9 +17,10 @@ from workers.errors import EnrichError
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, Partition
 from workers.transport.broker import COMMITTED_TIMEOUT_MS, FETCH_BYTES, transactional_id
+from workers.transport.deliveries import Committed
 from workers.transport.grouped import GroupTransport
-from workers.transport.kafka_admin import missing_topics
-from workers.transport.kafka_client import connection_options, kafka_errors, open_client
+from workers.transport.kafka_admin import group_members, missing_topics
+from workers.transport.kafka_client import connection_options, kafka_errors, kafka_partition, open_client
 from workers.transport.kafka_leaving import leave_under_name
 from workers.transport.kafka_membership import (
     KafkaClaim,
@@ -157,6 +158,24 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
                     consumer.seek_to_beginning(partition)
                 # else: nothing was read, so its position is still where it started
         self._rewound()
+
+    def _read_committed(self, partitions: Sequence[Partition]) -> dict[Partition, Committed | None] | None:
+        consumer = self._connected()
+        forget_offset_fetches(consumer)
+        found: dict[Partition, Committed | None] = {}
+        with kafka_errors("reading committed offsets"):
+            for partition in partitions:
+                try:
+                    place = consumer.committed(
+                        kafka_partition(partition), metadata=True, timeout_ms=COMMITTED_TIMEOUT_MS
+                    )
+                except KafkaTimeoutError:
+                    return None
+                found[partition] = Committed(place.offset, place.metadata or "") if place is not None else None
+        return found
+
+    def _living_members(self) -> frozenset[str]:
+        return group_members(self._settings)
 
     def _owned(self) -> set[TopicPartition]:
         """Asked by the client when it joins. Without a membership nothing is owned, whatever is still assigned here."""

@@ -91,6 +91,15 @@ def topic_option(settings: KafkaSettings, topic: str, option: str) -> str:
         return str(described["topic"][topic][option]["value"])
 
 
+def group_members(settings: KafkaSettings) -> frozenset[str]:
+    """The ids of those who are in the group now."""
+    with admin_client(settings) as client, kafka_errors(f"describing the group {settings.group_id}"):
+        described = client.describe_groups([settings.group_id])[settings.group_id]
+        if described.get("error") is not None:
+            raise DependencyError(f"the group {settings.group_id} could not be described: {described['error']}")
+        return frozenset(str(member["member_id"]) for member in described["members"])
+
+
 def delete_before(settings: KafkaSettings, offsets: Mapping[Partition, int]) -> None:
     """Delete the records in front of these offsets, for good. Raises ConfigurationError where the topic forbids it."""
     with admin_client(settings) as client, kafka_errors("deleting records"):

@@ -61,7 +61,8 @@ def transact(producer: KafkaProducer, job: Publication[ConsumerGroupMetadata], *
     for future in sent:  # a send may fail without failing the transaction: then committing would lose the record
         future.get(timeout=max(0.0, deadline_s - time.monotonic()))
     offsets = {
-        kafka_partition(partition): OffsetAndMetadata(offset, "", -1) for partition, offset in job.next_offsets.items()
+        kafka_partition(partition): OffsetAndMetadata(offset, job.notes.get(partition, ""), -1)
+        for partition, offset in job.next_offsets.items()
     }
     producer.send_offsets_to_transaction(offsets, job.membership)  # 3  refused by the broker if the group moved on
     producer.commit_transaction()  # 4

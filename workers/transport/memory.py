@@ -23,7 +23,10 @@ from workers.transport.base import (
     OutgoingRecord,
     Partition,
     Standing,
+    nothing_to_do,
 )
+from workers.transport.deliveries import NO_NOTE, Committed, Deliveries
+from workers.transport.membership import Tenures
 
 
 class Crash(BaseException):
@@ -47,9 +50,11 @@ class MemoryLog:
     partitions: int = 3
     topics: dict[Partition, list[IncomingRecord]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[Partition, int] = field(default_factory=dict)
+    notes: dict[Partition, str] = field(default_factory=dict)  # beside the committed offsets
     faults: dict[tuple[Partition, int], Fault] = field(default_factory=dict)  # by input record; each happens once
     members: list[MemoryTransport] = field(default_factory=list)
     appended: int = 0
+    joined: int = 0  # members so far
 
     def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> IncomingRecord:
         number = (self.appended if key is None else zlib.crc32(key)) % self.partitions
@@ -84,12 +89,17 @@ class MemoryTransport:
         self._log = log
         self._topic = input_topic
         self._positions: dict[Partition, int] = {}  # of what is owned
-        self._tenures: dict[Partition, int] = defaultdict(int)
+        self._tenures = Tenures()
+        self._deliveries = Deliveries(self._tenures)
+        self._reach = 0
         self._reading = 0
         self._epochs = 0
         self._failed = False
+        self.member_id = ""
 
     def start(self) -> None:
+        self._log.joined += 1
+        self.member_id = f"member-{self._log.joined}"
         self._log.members.append(self)
         self._log.rebalance(self._topic)
 
@@ -97,7 +107,7 @@ class MemoryTransport:
         """Give or take a partition; taking one away ends every claim on it."""
         if owned == (partition in self._positions):
             return
-        self._tenures[partition] += 1
+        self._tenures.count([partition])
         if owned:
             self._positions[partition] = self._log.committed.get(partition, 0)
         else:
@@ -109,11 +119,31 @@ class MemoryTransport:
         records = self._take(limits) if accept else []
         if not records:
             return None
+        self._reach = limits.reach
+        self._read_notes(records)
+        suspect = self._deliveries.suspect(records[0])
+        alone = next((n for n, record in enumerate(records) if n and self._deliveries.suspect(record)), len(records))
+        records = records[: 1 if suspect else alone]
         next_offsets = {record.partition: record.offset + 1 for record in records}
         self._positions.update(next_offsets)
-        tenures = {partition: self._tenures[partition] for partition in next_offsets}
+        tenures = {partition: self._tenures.of(partition) for partition in next_offsets}
         self._epochs += 1
-        return Epoch(self._epochs - 1, tuple(records), next_offsets, Claim(MemoryClaim(self._reading, tenures)))
+        claim = Claim(MemoryClaim(self._reading, tenures))
+        return Epoch(self._epochs - 1, tuple(records), next_offsets, claim, suspect)
+
+    def announce(self, epoch: Epoch) -> Future[None]:
+        offsets, notes = self._deliveries.announcement(epoch, self.member_id, reach=self._reach)
+        if not self._usable(epoch):
+            return self._refused()
+        self._log.committed.update(offsets)
+        self._log.notes.update(notes)
+        return nothing_to_do()
+
+    def farewell(self) -> Future[None]:
+        offsets = self._deliveries.farewell()
+        self._log.committed.update(offsets)
+        self._log.notes.update(dict.fromkeys(offsets, NO_NOTE))
+        return nothing_to_do()
 
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
         done: Future[None] = Future()
@@ -124,12 +154,9 @@ class MemoryTransport:
             for partition in epoch.next_offsets:
                 self.own(partition, owned=False)
                 self.own(partition, owned=True)
-        claim = cast(MemoryClaim, epoch.claim)
-        moved = any(self._tenures[partition] != tenure for partition, tenure in claim.tenures.items())
-        if self._failed or claim.reading != self._reading or moved or fault is Fault.REFUSED:
-            self._failed = True
-            done.set_exception(PublishFailed("refused"))
-            return done
+        if not self._usable(epoch) or fault is Fault.REFUSED:
+            return self._refused()
+        self._log.notes.update(self._deliveries.after(epoch.next_offsets, self.member_id, reach=self._reach))
         for record in records:
             self._log.append(record.topic, record.key, record.value, record.headers)
         self._log.committed.update(epoch.next_offsets)
@@ -145,6 +172,7 @@ class MemoryTransport:
     def rewind(self) -> None:
         self._reading += 1
         self._failed = False
+        self._deliveries.forget()
         for partition in self._positions:
             self._positions[partition] = self._log.committed.get(partition, 0)
 
@@ -164,6 +192,28 @@ class MemoryTransport:
                 self.own(partition, owned=False)
             self._log.members.remove(self)
             self._log.rebalance(self._topic)
+
+    def _usable(self, epoch: Epoch) -> bool:
+        claim = cast(MemoryClaim, epoch.claim)
+        stayed = all(self._tenures.of(partition) == tenure for partition, tenure in claim.tenures.items())
+        return stayed and not self._failed and claim.reading == self._reading
+
+    def _refused(self) -> Future[None]:
+        self._failed = True
+        done: Future[None] = Future()
+        done.set_exception(PublishFailed("refused"))
+        return done
+
+    def _read_notes(self, records: Sequence[IncomingRecord]) -> None:
+        self._deliveries.see({record.partition for record in records})
+        living = {member.member_id for member in self._log.members}
+        found = {
+            partition: Committed(self._log.committed[partition], self._log.notes.get(partition, NO_NOTE))
+            if partition in self._log.committed
+            else None
+            for partition in self._deliveries.unread()
+        }
+        self._deliveries.read(found, lambda member_id: member_id not in living)
 
     def _take(self, limits: EpochLimits) -> list[IncomingRecord]:
         records: list[IncomingRecord] = []

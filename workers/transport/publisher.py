@@ -36,6 +36,7 @@ class Publication(Generic[MembershipT]):
     records: Sequence[OutgoingRecord]
     next_offsets: Mapping[Partition, int]
     membership: MembershipT
+    notes: Mapping[Partition, str] = field(default_factory=dict)  # texts to keep beside the offsets
     done: Future[None] = field(default_factory=Future)
 
 
