@@ -1,7 +1,7 @@
 """The long chaos run: `python -m tests.chaos --documents 20000 --faults kill=3 freeze=3`.
 
-With `--brokers N` it starts N brokers of Apache Kafka of its own (KAFKA_HOME), which may be killed, and a network between
-them and each worker, which may be cut; without, it takes the broker that tests/services.py finds.
+With `--brokers N` it starts N brokers of Apache Kafka of its own (KAFKA_HOME), which may be killed, and a network
+between them and each worker, which may be cut; without, it takes the broker that tests/services.py finds.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def main() -> int:
         brokers=arguments.brokers,
         epoch_records=arguments.epoch_records,
         epoch_ms=arguments.epoch_ms,
+        pause_s=tuple(arguments.pause),
         seed=arguments.seed,
     )
     with ExitStack() as stack:
@@ -53,6 +54,7 @@ def main() -> int:
         print(f"brokers: {name}", flush=True)
         settings = chaos_settings(servers, uuid.uuid4().hex[:8], client=arguments.client)
         report = run(plan, settings, folder, cluster=cluster, say=lambda line: print(line, flush=True))
+        (folder / "recoveries.txt").write_text("\n".join(map(str, report.recoveries)))
     return tell(plan, report, arguments.client)
 
 
@@ -72,6 +74,14 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--client", choices=["kafka-python", "confluent"], default="kafka-python")
     parser.add_argument("--static", action="store_true", help="static membership: a worker keeps its name over a kill")
     parser.add_argument("--seed", type=int, default=1, help="which worker meets which fault when")
+    parser.add_argument(
+        "--pause",
+        nargs=2,
+        type=float,
+        default=[1.0, 4.0],
+        metavar=("FROM", "TO"),
+        help="seconds between faults; long ones for the time to recover from each, short ones for storms",
+    )
     parser.add_argument("--epoch-records", type=int, default=32, help="records of a transaction at most")
     parser.add_argument("--epoch-ms", type=int, default=20, help="how long the echo worker holds an epoch")
     parser.add_argument("--command", default=ECHO_WORKER, help="what a worker process is; settings by ENRICH_CONFIG")

@@ -83,7 +83,8 @@ class Cluster:
         """All at once: one alone would wait for the others."""
         command = [str(self.program), "restart", str(self.folder)]
         starting = [subprocess.Popen([*command, str(number)]) for number in range(1, self.brokers + 1)]
-        if any([process.wait(180.0) for process in starting]):
+        codes = [process.wait(180.0) for process in starting]
+        if any(codes):
             raise OSError(f"brokers did not start again, see {self.folder}")
 
     def _listener_port(self, broker: int, worker: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kafka import KafkaProducer
 
-from tests.chaos.verdict import KEYS, document
+from tests.chaos.verdict import document
 from workers.settings import KafkaSettings
 from workers.transport.kafka_client import connection_options, open_client
 from workers.transport.kafka_records import NullableValues, send
