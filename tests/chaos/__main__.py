@@ -69,7 +69,7 @@ def read_arguments() -> argparse.Namespace:
         type=number_of_a_kind,
         default=[(Kind.KILL, 3), (Kind.FREEZE, 3)],
         metavar="KIND=N",
-        help=f"{', '.join(Kind)}; the last four need --brokers",
+        help=f"{', '.join(Kind)}; the last five need --brokers",
     )
     parser.add_argument("--client", choices=["kafka-python", "confluent"], default="kafka-python")
     parser.add_argument("--static", action="store_true", help="static membership: a worker keeps its name over a kill")

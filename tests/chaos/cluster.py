@@ -32,23 +32,34 @@ class Cluster:
     port: int
     brokers: int
     networks: list[Network] = field(default_factory=list)  # one for each worker
+    options: tuple[str, ...] = ()  # lines of the brokers' properties
 
     @classmethod
-    def start(cls, stack: ExitStack, folder: Path, home: Path, *, brokers: int, workers: int) -> Cluster:
+    def start(
+        cls,
+        stack: ExitStack,
+        folder: Path,
+        home: Path,
+        *,
+        brokers: int,
+        workers: int = 0,
+        options: tuple[str, ...] = (),
+    ) -> Cluster:
         """Returns when the brokers answer; `stack` ends them. `home` is a folder with `kafka-local`."""
         offsets = [
             start + number
             for start, count in ((0, brokers), (CONTROLLER_OFFSET, brokers), (LISTENER_OFFSET, brokers * workers))
             for number in range(count)
         ]
-        cluster = cls(home / "kafka-local", folder, free_ports(offsets), brokers)
+        cluster = cls(home / "kafka-local", folder, free_ports(offsets), brokers, options=options)
         stack.callback(cluster._call, "kill", check=False)
         cluster._call("start", str(cluster.port), str(brokers))
         for worker in range(workers):
             network = stack.enter_context(Network(brokers))
             network.start([("127.0.0.1", cluster._listener_port(broker, worker)) for broker in range(brokers)])
             cluster.networks.append(network)
-        cluster._add_listeners()
+        if workers or options:
+            cluster._change_options()
         return cluster
 
     @property
@@ -90,7 +101,7 @@ class Cluster:
     def _listener_port(self, broker: int, worker: int) -> int:
         return self.port + LISTENER_OFFSET + worker * self.brokers + broker
 
-    def _add_listeners(self) -> None:
+    def _change_options(self) -> None:
         self.kill_all()
         for broker in range(self.brokers):
             options = self.folder / f"node-{broker + 1}" / "server.properties"
@@ -106,7 +117,7 @@ class Cluster:
                 ("listener.security.protocol.map", protocols),
             ):
                 text = re.sub(rf"^{re.escape(name)}=.*$", rf"\g<0>{more}", text, flags=re.MULTILINE)
-            options.write_text(text)
+            options.write_text("\n".join((text, *self.options, "")))
         self.restart_all()
 
     def _call(self, action: str, *arguments: str, check: bool = True) -> None:

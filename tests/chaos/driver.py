@@ -12,7 +12,7 @@ from typing import Literal
 from tests.chaos.cluster import Cluster
 from tests.chaos.feed import Feed
 from tests.chaos.fleet import Fleet
-from tests.chaos.plan import NETWORK, Fault, Kind, Plan
+from tests.chaos.plan import CLUSTER, NETWORK, Fault, Kind, Plan
 from tests.chaos.recovery import Injected, Recovery, recoveries
 from tests.chaos.verdict import Verdict, judge, number_of
 from workers.errors import DependencyError
@@ -23,6 +23,7 @@ from workers.transport.kafka_reader import Poll, committed_reader
 Client = Literal["kafka-python", "confluent"]
 Say = Callable[[str], None]
 READING_S = 300.0  # to read everything at the end
+EVERY_BROKER = 0
 IN_SYNC_S = 120.0  # for a broker that came back to have what it missed; until then no second one may die
 
 
@@ -103,7 +104,7 @@ class Injector:
         elif fault.kind in NETWORK:
             self.disturb(fault, hold_s)
         else:
-            self.bring_down(fault.target, hold_s)
+            self.bring_down(EVERY_BROKER if fault.kind is Kind.OUTAGE else fault.target, hold_s)
 
     def disturb(self, fault: Fault, hold_s: float) -> None:
         assert self.cluster is not None
@@ -119,9 +120,14 @@ class Injector:
 
     def bring_down(self, broker: int, hold_s: float) -> None:
         assert self.cluster is not None
-        self.cluster.kill(broker)
-        time.sleep(hold_s)
-        self.cluster.restart(broker)
+        if broker == EVERY_BROKER:
+            self.cluster.kill_all()
+            time.sleep(hold_s)
+            self.cluster.restart_all()
+        else:
+            self.cluster.kill(broker)
+            time.sleep(hold_s)
+            self.cluster.restart(broker)
         deadline_s = time.monotonic() + IN_SYNC_S
         topics = (self.settings.input_topic, self.settings.enriched_topic, self.settings.dead_topic)
         while not self.cluster.in_sync(self.settings, topics):
@@ -155,7 +161,7 @@ def run(
     plan: Plan, settings: KafkaSettings, folder: Path, *, cluster: Cluster | None = None, say: Say = lambda line: None
 ) -> Report:
     """`folder` gets the logs. Without a cluster nothing can happen to brokers and networks."""
-    if cluster is None and any(plan.faults.get(kind) for kind in (*NETWORK, Kind.BROKER)):
+    if cluster is None and any(plan.faults.get(kind) for kind in NETWORK | CLUSTER):
         raise ValueError("faults of brokers and networks need a cluster: set KAFKA_HOME, or leave them out")
     outputs = (settings.enriched_topic, settings.dead_topic)
     create_topics(settings, (settings.input_topic, *outputs), partitions=plan.partitions)

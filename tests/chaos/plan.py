@@ -12,7 +12,7 @@ ECHO_WORKER = f"{sys.executable} -m tests.chaos.echo_worker"
 
 
 class Kind(StrEnum):
-    """What can happen. The first three need a process, the next three a network between, the last a cluster of ours."""
+    """What can happen: to a process, to the network between (from `cut` on with a cluster of ours only), to brokers."""
 
     KILL = "kill"  # SIGKILL, started again at once
     STOP = "stop"  # SIGTERM, started again when it has ended
@@ -21,9 +21,11 @@ class Kind(StrEnum):
     DELAY = "delay"  # everything takes longer
     HOLE = "hole"  # connections stand and nothing passes, for longer than the session time-out
     BROKER = "broker"  # SIGKILL of a broker, started again on its data
+    OUTAGE = "outage"  # all brokers at once, for a minute
 
 
 NETWORK = frozenset({Kind.CUT, Kind.DELAY, Kind.HOLE})
+CLUSTER = frozenset({Kind.BROKER, Kind.OUTAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,14 @@ class Plan:
     epoch_records: int = 32
     epoch_ms: int = 20  # how long the echo worker holds an epoch
     hold_s: Mapping[Kind, float] = field(
-        default_factory=lambda: {Kind.FREEZE: 6.0, Kind.HOLE: 6.0, Kind.CUT: 3.0, Kind.DELAY: 4.0, Kind.BROKER: 4.0}
+        default_factory=lambda: {
+            Kind.FREEZE: 6.0,
+            Kind.HOLE: 6.0,
+            Kind.CUT: 3.0,
+            Kind.DELAY: 4.0,
+            Kind.BROKER: 4.0,
+            Kind.OUTAGE: 60.0,
+        }
     )
     delay_s: float = 0.3
     pause_s: tuple[float, float] = (1.0, 4.0)
@@ -69,4 +78,4 @@ class Plan:
 
     def expected_s(self, fault: Fault) -> float:
         """A first guess at how long a fault takes with its pause; processes need seconds to start."""
-        return self.hold_s.get(fault.kind, 0.0) + fault.pause_s + (6.0 if fault.kind is Kind.BROKER else 1.0)
+        return self.hold_s.get(fault.kind, 0.0) + fault.pause_s + (6.0 if fault.kind in CLUSTER else 1.0)

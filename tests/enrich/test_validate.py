@@ -131,8 +131,8 @@ def test_limits_hold_to_the_byte_the_character_and_the_level() -> None:
     assert failure_of(document_json(text="x" * 21), SMALL).code == "text_too_long"
     assert document_of(document_json(zz=[[[1]]]), SMALL)
     assert failure_of(document_json(zz=[[[[1]]]]), SMALL).code == "json_too_deep"
-    assert document_of(document_json(zz=[1] * 12), SMALL)  # with three keys, three values and a list
-    assert failure_of(document_json(zz=[1] * 13), SMALL).code == "json_too_large"
+    assert document_of(document_json(zz=[1] * 14), SMALL)
+    assert failure_of(document_json(zz=[1] * 15), SMALL).code == "json_too_large"
     assert failure_of(b"x" * 21, SMALL, headers=PLAIN).code == "text_too_long"
 
 

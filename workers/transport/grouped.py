@@ -18,6 +18,7 @@ from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, Ou
 from workers.transport.broker import no_such_topics, topics_of
 from workers.transport.membership import GroupClaim, MembershipT, Tenures, is_member
 from workers.transport.publisher import EpochPublisher, Publication
+from workers.transport.topics import TopicWatch
 
 
 class GroupTransport(ABC, Generic[MembershipT]):
@@ -35,6 +36,9 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._reading = 0
         self._epochs = 0
         self._last_publication: Future[None] | None = None
+        self._topics = TopicWatch(
+            lambda: self._missing_topics(topics_of(settings)), lambda missing: no_such_topics(settings, missing)
+        )
 
     @abstractmethod
     def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None: ...
@@ -79,6 +83,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
             return refused
         publication = Publication(records, epoch.next_offsets, membership)
         self._last_publication = publication.done
+        publication.done.add_done_callback(self._note_progress)
         self._publisher.publish(publication)
         return publication.done
 
@@ -92,6 +97,10 @@ class GroupTransport(ABC, Generic[MembershipT]):
 
     def exhausted(self) -> bool:
         return False
+
+    def _note_progress(self, published: Future[None]) -> None:
+        if published.exception() is None:
+            self._topics.progress()
 
     def _last_ended_well(self) -> bool:
         last = self._last_publication
