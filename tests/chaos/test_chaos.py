@@ -17,7 +17,6 @@ from tests.chaos.verdict import Verdict, document, judge
 from tests.transport.clients import CLIENTS
 from workers.transport.base import IncomingRecord, Partition
 
-
 DEAD = "dead"
 
 
