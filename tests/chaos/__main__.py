@@ -105,6 +105,7 @@ def tell(plan: Plan, report: Report, client: str) -> int:
         f"duplicated, {verdict.out_of_order} out of order, {verdict.changed} changed, {verdict.dead} dead-lettered, "
         f"{report.hung} hung, {report.seconds:.0f} s"
     )
+    print(f"the machine itself kept the driver waiting for up to {report.held_up_s:.1f} s")
     whole = verdict.sent == plan.documents and len(report.recoveries) == len(plan.schedule()) and not report.hung
     return 0 if verdict.exact and whole else 1
 

@@ -34,6 +34,7 @@ class Report:
     recoveries: list[Recovery]
     exits: list[tuple[int, int]]  # slot and exit code of workers that ended by themselves and were started again
     hung: int  # workers that did not end on SIGTERM
+    held_up_s: float  # the longest that the machine had no time for the driver itself
 
 
 def chaos_settings(bootstrap_servers: str, name: str, *, client: Client = "kafka-python") -> KafkaSettings:
@@ -193,6 +194,7 @@ def run(
         recoveries(injector.injected, came_out, watch.seen_s),
         fleet.exits,
         fleet.hung,
+        feed.held_up_s,
     )
 
 

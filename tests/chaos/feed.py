@@ -24,6 +24,7 @@ class Feed:
     settings: KafkaSettings
     documents: int
     sent: int = 0
+    held_up_s: float = 0.0  # the longest that a short sleep took too long: then the machine had no time for anybody
     _until_s: float = 0.0  # when all are to be there, on the monotonic clock
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -77,7 +78,9 @@ class Feed:
             for number in range(self.sent, min(self.documents, self.sent + count)):
                 under_way.append(send(producer, document(self.settings.input_topic, number)))
                 self.sent += 1
+            before_s = time.monotonic()
             time.sleep(STEP_S)
+            self.held_up_s = max(self.held_up_s, time.monotonic() - before_s - STEP_S)
         producer.flush(timeout=PATIENCE_S)
         for future in under_way:
             future.get(timeout=PATIENCE_S)
