@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.network import Network
-from tests.services import CONTROLLER_OFFSET, free_ports
+from tests.services import CONTROLLER_OFFSET, free_ports, wait_for_broker
 from workers.errors import DependencyError
 from workers.settings import KafkaSettings
 from workers.transport.kafka_admin import admin_client
@@ -60,6 +60,7 @@ class Cluster:
             cluster.networks.append(network)
         if workers or options:
             cluster._change_options()
+        wait_for_broker(cluster.bootstrap_servers)  # a port may answer before the broker does
         return cluster
 
     @property

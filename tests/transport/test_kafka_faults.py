@@ -102,9 +102,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "allow.everyone.if.no.acl.found=true",
     )
     with ExitStack() as stack:
-        started = Cluster.start(stack, tmp_path_factory.mktemp("kafka"), home, brokers=1, options=rights)
-        wait_for_broker(started.bootstrap_servers)
-        yield started
+        yield Cluster.start(stack, tmp_path_factory.mktemp("kafka"), home, brokers=1, options=rights)
 
 
 @pytest.fixture(params=CLIENTS)
