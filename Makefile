@@ -18,8 +18,14 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/enrich schema --check
 
+# With KAFKA_HOME: three brokers of Apache Kafka, faults of processes, brokers and networks, a worker without a model, so
+# that the client is the limit; a quarter of an hour. Without: the product's worker, killed and frozen, on what is there.
+# CHAOS="--client confluent --static --seed 2" adds to either.
+CHAOS ?=
+STORM := --brokers 3 --documents 100000 --faults kill=12 stop=8 freeze=10 cut=8 delay=6 hole=8 broker=10
+MILD := --documents 20000 --faults kill=3 freeze=3 --command "$(BIN)/enrich worker"
 chaos: $(STAMP)
-	$(BIN)/python -m tests.chaos --documents 20000 --workers 3 --kills 3 --freezes 3 --command "$(BIN)/enrich worker"
+	$(BIN)/python -m tests.chaos $(if $(KAFKA_HOME),$(STORM),$(MILD)) $(CHAOS)
 
 # Three workers restarted one after another under load; needs an Apache Kafka, see tests/services.py.
 rolling: $(STAMP)

@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from workers.transport.local import EmbeddedServices, find_program, free_port, w
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 REDIS_IMAGE = "redis:8"
 CONTROLLER_PORT = 9093  # inside a container
-CONTROLLER_OFFSET = 1_001
+CONTROLLER_OFFSET = 1_001  # between a broker's port and its controller's, as `kafka-local` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +77,24 @@ def kafka_home() -> Path | None:
 
 
 def start_local_kafka(stack: ExitStack, folder: Path, home: Path) -> str:
-    port, program = free_pair_of_ports(), str(home / "kafka-local")
+    port, program = free_ports((0, CONTROLLER_OFFSET)), str(home / "kafka-local")
     stack.callback(subprocess.run, [program, "kill", str(folder)], check=False)
     subprocess.run([program, "start", str(folder), str(port)], check=True, capture_output=True, timeout=90)
     return f"127.0.0.1:{port}"
 
 
-def free_pair_of_ports() -> int:
-    """A port that is free, and so is the one 1,001 above, which `kafka-local` takes for the controller. Both below the
-    range from which outgoing connections get theirs, so that none takes it before the broker is up."""
-    for port in random.sample(range(20_000, 31_000), 100):
+def free_ports(offsets: Sequence[int]) -> int:
+    """A port so that it plus each offset is free. Below the range from which outgoing connections get theirs, so that
+    none takes one before the broker is up."""
+    for port in random.sample(range(20_000, 31_000), 200):
         try:
-            for number in (port, port + CONTROLLER_OFFSET):
+            for offset in offsets:
                 with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
+                    probe.bind(("127.0.0.1", port + offset))
         except OSError:
             continue
         return port
-    raise OSError("no pair of free ports for a broker and its controller")
+    raise OSError("no free ports for brokers and controllers")
 
 
 def start_local_redis(stack: ExitStack, folder: Path, program: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 from collections import deque
 from concurrent.futures import Future
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from workers.configuration import load_settings
-from workers.errors import DependencyError
+from workers.errors import DependencyError, EnrichError
 from workers.settings import Settings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord
 from workers.transport.clients import open_transport
@@ -90,7 +91,11 @@ def main() -> None:
         worker.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    worker.run()
+    try:
+        worker.run()
+    except EnrichError as error:
+        log.error("%s", error)
+        sys.exit(3 if isinstance(error, DependencyError) else 2)
 
 
 if __name__ == "__main__":

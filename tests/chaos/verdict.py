@@ -1,63 +1,87 @@
-"""What an exact reader found, against what was sent: lost, doubled, out of order."""
+"""What an exact reader found in the output, against what is in the input: lost, doubled, out of order, changed."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from workers.transport.base import IncomingRecord, OutgoingRecord
 
+KEYS = 200
 NUMBER = "chaos-number"  # header with the document's number; workers pass headers on
+TEXT = "Ada Lovelace met Charles Babbage in London. This is note {number}."
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    sent: int
+    sent: int  # records in the input
     lost: int
     duplicated: int
-    out_of_order: int  # records with a smaller number than one before them of the same key
-    unknown: int  # records that were never sent
+    out_of_order: int  # records behind one of the same key that stands after them in the input
+    changed: int  # neither the document nor its enrichment
     dead: int  # dead letters; every document is a good one
 
     @property
     def exact(self) -> bool:
-        return self.lost == self.duplicated == self.out_of_order == self.unknown == self.dead == 0
+        return self.sent > 0 and self.lost == self.duplicated == self.out_of_order == self.changed == self.dead == 0
 
 
-def document(topic: str, number: int, *, keys: int) -> OutgoingRecord:
-    text = f'{{"id": "{number}", "text": "Ada Lovelace met Charles Babbage in London. This is note {number}."}}'
+def document(topic: str, number: int) -> OutgoingRecord:
+    value = json.dumps({"id": str(number), "text": TEXT.format(number=number)}).encode()
     headers = ((NUMBER, b"%d" % number), ("content-type", b"application/json"))
-    return OutgoingRecord(topic, b"key-%d" % (number % keys), text.encode(), headers)
+    return OutgoingRecord(topic, b"key-%d" % (number % KEYS), value, headers)
 
 
 def number_of(record: IncomingRecord) -> int:
     return int(dict(record.headers)[NUMBER] or b"-1")
 
 
-def judge(records: Iterable[IncomingRecord], *, sent: int, dead_topic: str) -> Verdict:
-    """`records` in the order of their offsets within each partition."""
-    times: Counter[int] = Counter()
-    dead = 0
-    by_key: dict[bytes | None, list[int]] = defaultdict(list)
-    for record in records:
+def judge(put_in: Iterable[IncomingRecord], came_out: Iterable[IncomingRecord], *, dead_topic: str) -> Verdict:
+    """Both in the order of their offsets within each partition. An input offset is known by its document's number: if
+    the sender doubled one, it must come out twice."""
+    sent = Counter[int]()
+    places: dict[bytes | None, dict[int, int]] = defaultdict(dict)  # key -> number -> its place among the key's
+    for record in put_in:
         number = number_of(record)
-        times[number] += 1
-        dead += record.partition.topic == dead_topic
-        by_key[record.key].append(number)
+        sent[number] += 1
+        places[record.key].setdefault(number, len(places[record.key]))
+    found = Counter[int]()
+    order: dict[bytes | None, list[int]] = defaultdict(list)
+    changed = dead = 0
+    for record in came_out:
+        number = number_of(record)
+        found[number] += 1
+        is_dead = record.partition.topic == dead_topic
+        dead += is_dead
+        if number in places[record.key]:
+            order[record.key].append(places[record.key][number])
+        changed += not (is_dead or (number in places[record.key] and is_about(record.value, number)))
     return Verdict(
-        sent=sent,
-        lost=sum(times[number] == 0 for number in range(sent)),
-        duplicated=sum(count - 1 for count in times.values()),
-        out_of_order=sum(backward_steps(numbers) for numbers in by_key.values()),
-        unknown=sum(count for number, count in times.items() if not 0 <= number < sent),
+        sent=sent.total(),
+        lost=(sent - found).total(),
+        duplicated=(found - sent).total(),
+        out_of_order=sum(sum(backward_steps(key_order)) for key_order in order.values()),
+        changed=changed,
         dead=dead,
     )
 
 
-def backward_steps(numbers: list[int]) -> int:
-    steps, largest = 0, -1
-    for number in numbers:
-        steps += number < largest
-        largest = max(largest, number)
-    return steps
+def is_about(value: bytes | None, number: int) -> bool:
+    """Whether it is the document of that number, or an enrichment of it."""
+    try:
+        content = json.loads(value or b"")
+    except ValueError:
+        return False
+    return isinstance(content, dict) and (content.get("id"), content.get("text")) == (
+        str(number),
+        TEXT.format(number=number),
+    )
+
+
+def backward_steps(places: list[int]) -> Iterator[bool]:
+    largest = -1
+    for place in places:
+        yield place < largest
+        largest = max(largest, place)

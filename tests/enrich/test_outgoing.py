@@ -12,7 +12,7 @@ from schemas import DeadLetter, EnrichedDocument, FailedStep
 from tests.fakes.pipelines import incoming, oracle_pipeline, payload
 from workers.enrich.outcome import Enriched, Failed, Failure, Tombstone
 from workers.enrich.outgoing import Outgoing
-from workers.transport.base import IncomingRecord
+from workers.transport.base import HEADER_ROOM_BYTES, Headers, IncomingRecord, OutgoingRecord
 
 OUTGOING = Outgoing("enriched", "dead", max_record_bytes=100_000, max_payload_bytes=50, worker="w1")
 HEADERS = (("traceparent", b"00-ab-cd-01"), ("Content-Type", b"text/plain"), ("enrich-run", b"forged"), ("empty", None))
@@ -96,3 +96,34 @@ def test_attempts_go_on_where_a_replay_says_and_no_mark_is_believed_blindly(
     record = incoming(b"{", headers=tuple(("Enrich-Attempt", mark) for mark in marks))
     letter = DeadLetter.model_validate_json(OUTGOING.dead(record, replace(FAILURE, attempts=2)).value or b"")
     assert letter.attempts == attempts
+
+
+def size_of(out: OutgoingRecord) -> int:
+    return (
+        len(out.value or b"") + len(out.key or b"") + sum(len(name) + len(value or b"") for name, value in out.headers)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        (b"\x00" * 60_000, ()),  # six characters each in JSON
+        (b"x", (("big", b"h" * 80_000),)),  # once as a header, once in base64
+        (b"\x00" * 60_000, tuple((f"h{number}", b"v" * 1_000) for number in range(90))),
+    ],
+)
+def test_a_dead_letter_that_would_be_too_large_is_a_reference(value: bytes, headers: Headers) -> None:
+    """Were it refused, the epoch would be read again for ever."""
+    outgoing = replace(OUTGOING, max_payload_bytes=1_000_000)
+    out = outgoing.record(Failed(incoming(value, key=b"the key", headers=headers), FAILURE))
+    letter = DeadLetter.model_validate_json(out.value or b"")
+    assert size_of(out) <= outgoing.max_record_bytes + HEADER_ROOM_BYTES
+    assert (out.key, letter.origin.offset, letter.payload.size_bytes) == (b"the key", 0, len(value))
+    assert letter.payload.data is None
+
+
+def test_headers_count_when_a_record_is_measured() -> None:
+    record = incoming(payload("Anna met Bert."), headers=(("big", b"h" * 120_000),))
+    out = replace(OUTGOING, max_payload_bytes=1_000_000).record(enriched(record))
+    assert DeadLetter.model_validate_json(out.value or b"").code == "result_too_large"
+    assert size_of(out) <= OUTGOING.max_record_bytes + HEADER_ROOM_BYTES

@@ -59,7 +59,7 @@ class FaultyRedis:
                         if reply is None:
                             return
                         self.wfile.write(reply)
-                except OSError:
+                except (OSError, ValueError):  # what came is no RESP, as when TLS is asked for
                     return
 
         class Server(socketserver.ThreadingTCPServer):
@@ -89,6 +89,8 @@ class FaultyRedis:
     def reply_to(self, command: list[bytes]) -> bytes | None:
         """None hangs up."""
         name, *arguments = command
+        if name.upper() == b"AUTH":  # it has no password
+            return b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
         if name.upper() == b"CLIENT":
             return None if self.fault is Fault.HANG_UP else self._after_fault(b"+OK\r\n", write=False)
         if name.upper() == b"MGET":

@@ -12,7 +12,7 @@ import orjson
 from schemas import DeadLetter, FailedStep, HeaderValue, Origin, Payload, RecordWarning
 from schemas.dead_letter import ATTEMPT_HEADER, MAX_ATTEMPT
 from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceipt
-from workers.transport.base import Headers, IncomingRecord, OutgoingRecord
+from workers.transport.base import HEADER_ROOM_BYTES, Headers, IncomingRecord, OutgoingRecord
 
 JSON = ("content-type", b"application/json")
 TOO_LARGE = "result_too_large"
@@ -55,20 +55,27 @@ class Outgoing:
     def enriched(self, outcome: Enriched) -> OutgoingRecord:
         """Too large with the text, it goes without and says so; too large even then, it is a dead letter."""
         incoming, document = outcome.record, outcome.document
-        value = document.model_dump_json().encode()
-        if len(value) > self.max_record_bytes:
-            detail = f"the record would exceed output.max_record_bytes={self.max_record_bytes} with its text"
-            left_out = RecordWarning(code="text_left_out", detail=detail)
-            document = document.model_copy(update={"text": None, "warnings": (*document.warnings, left_out)})
-            value = document.model_dump_json().encode()
-        if len(value) > self.max_record_bytes:
-            detail = f"{len(value)} bytes exceed output.max_record_bytes={self.max_record_bytes}"
-            return self.dead(incoming, Failure(FailedStep.PUBLISH, TOO_LARGE, detail, document.id))
         run = ("enrich-run", run_receipt(outcome.run, self.worker))
-        return OutgoingRecord(self.enriched_topic, incoming.key, value, (*passed_on(incoming.headers), JSON, run))
+
+        def record() -> OutgoingRecord:
+            headers = (*passed_on(incoming.headers), JSON, run)
+            return OutgoingRecord(self.enriched_topic, incoming.key, document.model_dump_json().encode(), headers)
+
+        whole = record()
+        if self.fits(whole):
+            return whole
+        detail = f"the record would exceed output.max_record_bytes={self.max_record_bytes} with its text"
+        left_out = RecordWarning(code="text_left_out", detail=detail)
+        document = document.model_copy(update={"text": None, "warnings": (*document.warnings, left_out)})
+        if self.fits(smaller := record()):
+            return smaller
+        detail = f"{len(smaller.value or b'')} bytes exceed output.max_record_bytes={self.max_record_bytes}"
+        return self.dead(incoming, Failure(FailedStep.PUBLISH, TOO_LARGE, detail, document.id))
 
     def dead(self, incoming: IncomingRecord, failure: Failure) -> OutgoingRecord:
-        letter = DeadLetter(
+        """Too large with the record's bytes, it goes without; too large even then, key and headers are left out of it
+        and the headers are not passed on. Digest and origin are always there: the record itself can be read again."""
+        whole = DeadLetter(
             id=failure.document_id,
             stage=failure.step,
             code=failure.code,
@@ -81,8 +88,21 @@ class Outgoing:
             headers=tuple(HeaderValue(name=name, value=_base64(value)) for name, value in incoming.headers),
             payload=payload_of(incoming.value or b"", self.max_payload_bytes),
         )
-        value = letter.model_dump_json().encode()
-        return OutgoingRecord(self.dead_topic, incoming.key, value, (*passed_on(incoming.headers), JSON))
+        without_bytes = whole.model_copy(update={"payload": whole.payload.model_copy(update={"data": None})})
+        reference = without_bytes.model_copy(update={"key": None, "headers": ()})
+        headers = (*passed_on(incoming.headers), JSON)
+        for letter in (whole, without_bytes):
+            record = OutgoingRecord(self.dead_topic, incoming.key, letter.model_dump_json().encode(), headers)
+            if self.fits(record):
+                return record
+        return OutgoingRecord(self.dead_topic, incoming.key, reference.model_dump_json().encode(), (JSON,))
+
+    def fits(self, record: OutgoingRecord) -> bool:
+        """Whether the broker takes it: the start has checked that the topics take so much."""
+        value_bytes = len(record.value or b"")
+        other_bytes = len(record.key or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+        room_bytes = self.max_record_bytes + HEADER_ROOM_BYTES - value_bytes
+        return value_bytes <= self.max_record_bytes and other_bytes <= room_bytes
 
 
 def passed_on(headers: Headers) -> Headers:

@@ -29,6 +29,7 @@ JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 MAYBE_NOT_FINITE = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}|\d{309}")  # the largest double has 309 digits
 NESTING = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1, ord(":"): 0}
+VALUE_MARKS = (b",", b":", b"[", b"{")  # one of them stands before every key and value
 NOT_NESTING = bytes(set(range(256)) - NESTING.keys())
 POSITION = re.compile(r"line \d+ column \d+")
 
@@ -67,9 +68,13 @@ def validate(record: IncomingRecord, limits: LimitSettings) -> Document | Failur
 
 def _parse(value: bytes, limits: LimitSettings) -> Document | Failure:
     skeleton = JSON_STRING.sub(b"", value)
-    depth, keys = _measure(skeleton)
+    depth, keys = _measure(skeleton, first=2 * limits.max_json_values)  # each bracket closes once
     if depth > limits.max_json_depth:
         return _failure("json_too_deep", f"nested {depth} deep; limits.max_json_depth is {limits.max_json_depth}")
+    if (values := sum(map(skeleton.count, VALUE_MARKS))) > limits.max_json_values:
+        return _failure(
+            "json_too_large", f"{values} keys and values; limits.max_json_values is {limits.max_json_values}"
+        )
     try:
         document = Document.model_validate_json(value)
     except ValidationError as error:
@@ -109,11 +114,11 @@ def _plain_text_id(record: IncomingRecord) -> str:
     return f"{record.partition.topic}/{record.partition.number}/{record.offset}"[-MAX_ID_CHARACTERS:]
 
 
-def _measure(skeleton: bytes) -> tuple[int, int]:
-    """How deep JSON without its strings is nested, and how many keys its outermost object has."""
+def _measure(skeleton: bytes, *, first: int) -> tuple[int, int]:
+    """How deep JSON without its strings is nested, and how many keys its outermost object has, by its `first` marks."""
     if b"[" not in skeleton and skeleton.count(b"{") <= 1:
         return skeleton.count(b"{"), skeleton.count(b":")
-    marks = skeleton.translate(None, NOT_NESTING)
+    marks = skeleton.translate(None, NOT_NESTING)[:first]
     depths = list(accumulate(map(NESTING.__getitem__, marks)))
     keys = sum(mark == ord(":") and depth == 1 for mark, depth in zip(marks, depths, strict=True))
     return max(depths), keys

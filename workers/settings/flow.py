@@ -39,6 +39,7 @@ class LimitSettings(FrozenSettings):
     max_record_bytes: PositiveInt = Field(1_048_576, description="bytes of a record's value")
     max_text_characters: PositiveInt = Field(1_000_000, description="code points of a document's text")
     max_json_depth: PositiveInt = Field(32, description="nesting of a record's JSON")
+    max_json_values: PositiveInt = Field(50_000, description="keys and values of a record's JSON, nested ones too")
     max_dead_letter_bytes: NonNegativeInt = Field(
         262_144, description="bytes of a bad record kept in its dead letter; above it only the origin is kept"
     )

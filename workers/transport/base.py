@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NewType, Protocol, runtime_checkable
 
 Headers = tuple[tuple[str, bytes | None], ...]
+HEADER_ROOM_BYTES = 16_384  # of an output record, beside its value: for key and headers
 Claim = NewType("Claim", object)  # the transport's own proof that it may commit the epoch; opaque to everybody else
 
 
@@ -108,7 +109,8 @@ class Transport(Protocol):
 
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
         """Make `records` and the epoch's offsets visible, all or nothing. The future ends with None once committed, or
-        with PublishFailed; after that call `rewind`, and give up every epoch that is still in flight."""
+        with PublishFailed; after that call `rewind`, and give up every epoch that is still in flight. It ends with
+        ConfigurationError if it can never work: not authorized any more, or larger than the topic takes by now."""
         ...
 
     def rewind(self) -> None:

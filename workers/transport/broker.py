@@ -15,6 +15,7 @@ from enum import Enum, auto
 
 from workers.errors import ConfigurationError, DependencyError, EnrichError
 from workers.settings import KafkaSettings
+from workers.transport.base import HEADER_ROOM_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,6 @@ COMMITTED_TIMEOUT_MS = 2_000  # for one look at committed offsets; past it the n
 BATCH_BYTES = 131_072
 LINGER_MS = 5
 MAX_REQUEST_BYTES = 16_777_216  # what may leave; how large a record may be is the brokers' to say
-HEADER_ROOM_BYTES = 16_384  # of a record, beside its value
 
 
 class Fault(Enum):
@@ -32,6 +32,7 @@ class Fault(Enum):
 
     FENCED_INSTANCE = auto()  # another member has the same group.instance.id
     SESSION_TIMEOUT = auto()  # the broker does not allow it
+    TOO_LARGE = auto()  # the topic takes no such record; the start had checked it, so its option was lowered since
     DENIED = auto()  # not authorized, or the log-in was refused
     UNUSABLE = auto()  # an option that cannot work
     PASSING = auto()  # everything else: the dependency's fault, never the documents'
@@ -47,6 +48,10 @@ def error_of(fault: Fault, reason: str) -> EnrichError:
         case Fault.SESSION_TIMEOUT:
             return ConfigurationError(
                 f"{reason}: the broker does not allow this kafka.session_timeout_ms: 6 to 1800 s usually"
+            )
+        case Fault.TOO_LARGE:
+            return ConfigurationError(
+                f"{reason}: raise the topic's max.message.bytes again, or lower output.max_record_bytes"
             )
         case Fault.DENIED:
             return ConfigurationError(f"{reason}: grant this user the right, or correct kafka.sasl_*")

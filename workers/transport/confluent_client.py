@@ -42,6 +42,7 @@ DENIED = frozenset(
         KafkaError._AUTHENTICATION,
     }
 )
+TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 UNUSABLE = frozenset(
     {
         KafkaError._INVALID_ARG,
@@ -173,6 +174,8 @@ def fault_of(error: KafkaError) -> Fault:
         return Fault.FENCED_INSTANCE
     if error.code() == KafkaError.INVALID_SESSION_TIMEOUT:
         return Fault.SESSION_TIMEOUT
+    if error.code() in TOO_LARGE:
+        return Fault.TOO_LARGE
     if error.code() in DENIED:
         return Fault.DENIED
     return Fault.UNUSABLE if error.code() in UNUSABLE else Fault.PASSING

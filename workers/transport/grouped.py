@@ -29,6 +29,7 @@ from workers.transport.deliveries import NO_NOTE, Committed, Deliveries
 from workers.transport.marks import Marks
 from workers.transport.membership import GroupClaim, MembershipT, Tenures, is_member
 from workers.transport.publisher import EpochPublisher, Publication
+from workers.transport.topics import TopicWatch
 
 
 class GroupTransport(ABC, Generic[MembershipT]):
@@ -52,6 +53,9 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._last_publication: Future[None] | None = None
         self._last_offsets: Mapping[Partition, int] = {}  # of that publication, until it is in the marks
         self._last_announcement: Future[None] | None = None
+        self._topics = TopicWatch(
+            lambda: self._missing_topics(topics_of(settings)), lambda missing: no_such_topics(settings, missing)
+        )
 
     @abstractmethod
     def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None: ...
@@ -135,6 +139,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
         else:
             self._last_offsets = epoch.next_offsets
             self._last_publication = self._commit(claim, records, epoch.next_offsets, notes)
+            self._last_publication.add_done_callback(self._note_progress)
         return self._last_publication
 
     def farewell(self) -> Future[None]:
@@ -172,6 +177,10 @@ class GroupTransport(ABC, Generic[MembershipT]):
 
     def exhausted(self) -> bool:
         return False
+
+    def _note_progress(self, published: Future[None]) -> None:
+        if published.exception() is None:
+            self._topics.progress()
 
     def _fates_are_known(self) -> bool:
         return self._publisher.settled

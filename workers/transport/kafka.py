@@ -83,6 +83,7 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
 
     def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None:
         consumer = self._connected()
+        self._topics.check()
         if self._rewinding and self._fates_are_known():
             self._seek_to_committed(consumer)
         reading = accept and not self._rewinding

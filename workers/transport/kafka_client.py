@@ -22,6 +22,7 @@ from workers.transport.broker import RECONNECT_BACKOFF_MAX_MS, Fault, error_of, 
 Opened = TypeVar("Opened")
 
 DENIED = (kafka.AuthorizationError, kafka.SaslAuthenticationFailedError)
+TOO_LARGE = (kafka.MessageSizeTooLargeError, kafka.RecordListTooLargeError)
 UNUSABLE = (kafka.UnsupportedCodecError, kafka.KafkaConfigurationError, kafka.UnsupportedVersionError)
 
 
@@ -105,6 +106,8 @@ def fault_of(error: Exception) -> Fault:
         return Fault.FENCED_INSTANCE
     if isinstance(error, kafka.InvalidSessionTimeoutError):
         return Fault.SESSION_TIMEOUT
+    if isinstance(error, TOO_LARGE):
+        return Fault.TOO_LARGE
     if isinstance(error, DENIED):
         return Fault.DENIED
     return Fault.UNUSABLE if isinstance(error, UNUSABLE) else Fault.PASSING

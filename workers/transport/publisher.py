@@ -41,7 +41,8 @@ class Publication(Generic[MembershipT]):
 
 
 class EpochPublisher(ABC, Generic[ProducerT, MembershipT]):
-    """Takes publications from one thread; ends each future with None or PublishFailed."""
+    """Takes publications from one thread; ends each future with None, PublishFailed, or ConfigurationError if the
+    brokers say that it will never work."""
 
     def __init__(self, settings: KafkaSettings, transactional_id: str, *, initialise_timeout_s: float) -> None:
         """`initialise_timeout_s` is for one producer, with its connection."""
@@ -150,9 +151,15 @@ class EpochPublisher(ABC, Generic[ProducerT, MembershipT]):
             self._settled.clear()  # before the future ends: who rewinds on it must find the publisher unsettled
             self._give_up_producer()
             self._refuse_waiting()
-            job.done.set_exception(PublishFailed(f"the transaction did not commit: {reason or type(error).__name__}"))
+            failed = PublishFailed(f"the transaction did not commit: {reason or type(error).__name__}")
+            job.done.set_exception(self._lasting(error) or failed)
         else:
             job.done.set_result(None)
+
+    def _lasting(self, error: Exception) -> ConfigurationError | None:
+        """What no new producer mends: to read and publish again would fail in the same way for ever."""
+        told = error if isinstance(error, EnrichError) else self._translated(error, "publishing")
+        return told if isinstance(told, ConfigurationError) else None
 
     def _give_up_producer(self) -> None:
         self._abandon()

@@ -1,0 +1,127 @@
+"""Several Apache Kafka brokers of one run, which may be killed, with a network of its own between them and each worker.
+
+A broker tells clients where to connect to, so a proxy in front of it is passed by. Hence every broker gets one more
+listener for each worker and advertises the port of that worker's proxy there; brokers speak to each other directly.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.network import Network
+from tests.services import CONTROLLER_OFFSET, free_ports, wait_for_broker
+from workers.errors import DependencyError
+from workers.settings import KafkaSettings
+from workers.transport.kafka_admin import admin_client
+from workers.transport.kafka_client import kafka_errors
+
+LISTENER_OFFSET = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """`folder` holds the brokers' data; see `start`."""
+
+    program: Path
+    folder: Path
+    port: int
+    brokers: int
+    networks: list[Network] = field(default_factory=list)  # one for each worker
+    options: tuple[str, ...] = ()  # lines of the brokers' properties
+
+    @classmethod
+    def start(
+        cls,
+        stack: ExitStack,
+        folder: Path,
+        home: Path,
+        *,
+        brokers: int,
+        workers: int = 0,
+        options: tuple[str, ...] = (),
+    ) -> Cluster:
+        """Returns when the brokers answer; `stack` ends them. `home` is a folder with `kafka-local`."""
+        offsets = [
+            start + number
+            for start, count in ((0, brokers), (CONTROLLER_OFFSET, brokers), (LISTENER_OFFSET, brokers * workers))
+            for number in range(count)
+        ]
+        cluster = cls(home / "kafka-local", folder, free_ports(offsets), brokers, options=options)
+        stack.callback(cluster._call, "kill", check=False)
+        cluster._call("start", str(cluster.port), str(brokers))
+        for worker in range(workers):
+            network = stack.enter_context(Network(brokers))
+            network.start([("127.0.0.1", cluster._listener_port(broker, worker)) for broker in range(brokers)])
+            cluster.networks.append(network)
+        if workers or options:
+            cluster._change_options()
+        wait_for_broker(cluster.bootstrap_servers)  # a port may answer before the broker does
+        return cluster
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Without a proxy: for whoever watches."""
+        return ",".join(f"127.0.0.1:{self.port + number}" for number in range(self.brokers))
+
+    def bootstrap_servers_of(self, worker: int) -> str:
+        return ",".join(f"127.0.0.1:{port}" for port in self.networks[worker].ports)
+
+    def kill(self, broker: int) -> None:
+        self._call("kill", str(broker))
+
+    def restart(self, broker: int) -> None:
+        """Returns when it answers."""
+        self._call("restart", str(broker))
+
+    def in_sync(self, settings: KafkaSettings, topics: Sequence[str]) -> bool:
+        """Whether every partition of `topics` has all its replicas: then one broker may go away."""
+        try:
+            with admin_client(settings) as client, kafka_errors("looking for replicas"):
+                described = client.describe_topics(list(topics))
+        except DependencyError:
+            return False
+        partitions = [partition for topic in described for partition in topic["partitions"]]
+        return bool(partitions) and all(len(p["isr_nodes"]) == len(p["replica_nodes"]) for p in partitions)
+
+    def kill_all(self) -> None:
+        self._call("kill")
+
+    def restart_all(self) -> None:
+        """All at once: one alone would wait for the others."""
+        command = [str(self.program), "restart", str(self.folder)]
+        starting = [subprocess.Popen([*command, str(number)]) for number in range(1, self.brokers + 1)]
+        codes = [process.wait(180.0) for process in starting]
+        if any(codes):
+            raise OSError(f"brokers did not start again, see {self.folder}")
+
+    def _listener_port(self, broker: int, worker: int) -> int:
+        return self.port + LISTENER_OFFSET + worker * self.brokers + broker
+
+    def _change_options(self) -> None:
+        self.kill_all()
+        for broker in range(self.brokers):
+            options = self.folder / f"node-{broker + 1}" / "server.properties"
+            ours, advertised, protocols = "", "", ""
+            for worker, network in enumerate(self.networks):
+                ours += f",WORKER{worker}://127.0.0.1:{self._listener_port(broker, worker)}"
+                advertised += f",WORKER{worker}://127.0.0.1:{network.ports[broker]}"
+                protocols += f",WORKER{worker}:PLAINTEXT"
+            text = options.read_text()
+            for name, more in (
+                ("listeners", ours),
+                ("advertised.listeners", advertised),
+                ("listener.security.protocol.map", protocols),
+            ):
+                text = re.sub(rf"^{re.escape(name)}=.*$", rf"\g<0>{more}", text, flags=re.MULTILINE)
+            options.write_text("\n".join((text, *self.options, "")))
+        self.restart_all()
+
+    def _call(self, action: str, *arguments: str, check: bool = True) -> None:
+        command = [str(self.program), action, str(self.folder), *arguments]
+        # Not through pipes: a broker would inherit them, and reading would wait for it.
+        subprocess.run(command, check=check, stdout=subprocess.DEVNULL, timeout=180)

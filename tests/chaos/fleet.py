@@ -1,0 +1,111 @@
+"""The worker processes of a chaos run, by slot. One that ends by itself is started again, as an orchestrator would."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from tests.chaos.plan import Plan
+from workers.settings import KafkaSettings
+
+RESTART_PAUSE_S = 1.0  # of a worker that ended by itself
+STOP_S = 40.0  # for a worker to drain and leave; then it is killed, and counted
+MOST_EXITS = 50  # of one run; beyond it something is wrong that no restart mends
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Methods may be called from two threads: the one that injects faults, and the one that watches."""
+
+    plan: Plan
+    settings_of: Callable[[int], KafkaSettings]  # by slot
+    folder: Path
+    processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+    starts: int = 0
+    exits: list[tuple[int, int]] = field(default_factory=list)  # slot and exit code of those that ended by themselves
+    hung: int = 0  # did not end within STOP_S of SIGTERM
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _due_s: dict[int, float] = field(default_factory=dict)  # when a slot is to be started again
+
+    def start(self, slot: int) -> None:
+        with self._lock:
+            self.starts += 1
+            kafka = self.settings_of(slot).model_dump(mode="json", exclude_defaults=True)
+            if self.plan.static:
+                kafka["group_instance_id"] = f"worker-{slot}"
+            config = self.folder / f"worker-{slot}.yaml"
+            config.write_text(yaml.safe_dump({"kafka": kafka, "epoch": {"max_records": self.plan.epoch_records}}))
+            ours = ("ENRICH_CONFIG", "ENRICH_KAFKA_", "ENRICH_EPOCH_")
+            environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+            environment |= {
+                "ENRICH_CONFIG": str(config),
+                "ENRICH_TELEMETRY__PORT": "0",
+                "ECHO_EPOCH_MS": str(self.plan.epoch_ms),
+            }
+            with (self.folder / f"worker-{slot}.{self.starts}.log").open("wb") as output:
+                self.processes[slot] = subprocess.Popen(
+                    shlex.split(self.plan.command), env=environment, stdout=output, stderr=output
+                )
+
+    def kill(self, slot: int) -> None:
+        with self._lock:
+            self.processes[slot].kill()
+            self.processes[slot].wait()
+            self.start(slot)
+
+    def stop(self, slot: int) -> None:
+        with self._lock:
+            self.processes[slot].terminate()
+            self._wait(self.processes[slot])
+            self.start(slot)
+
+    def freeze(self, slot: int, seconds: float) -> None:
+        with self._lock:
+            process = self.processes[slot]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGCONT)
+
+    def watch(self) -> None:
+        """Starts again what ended by itself. Raises RuntimeError if that happens all the time."""
+        if not self._lock.acquire(blocking=False):
+            return  # a fault is about to start it
+        try:
+            for slot, process in self.processes.items():
+                if (code := process.poll()) is None:
+                    continue
+                if slot not in self._due_s:
+                    self.exits.append((slot, code))
+                    self._due_s[slot] = time.monotonic() + RESTART_PAUSE_S
+                elif time.monotonic() >= self._due_s[slot]:
+                    del self._due_s[slot]
+                    self.start(slot)
+        finally:
+            self._lock.release()
+        if len(self.exits) > MOST_EXITS:
+            raise RuntimeError(f"workers ended by themselves {len(self.exits)} times: see the logs in {self.folder}")
+
+    def end(self) -> None:
+        with self._lock:
+            for process in self.processes.values():
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+            for process in self.processes.values():
+                self._wait(process)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.hung += 1
+            process.kill()
+            process.wait()
