@@ -43,14 +43,14 @@ def main() -> int:
         with orchestrated(orchestrator), coming_out(kafka) as receive:
             receive(plan.documents, orchestrator.tend, patience_s=600.0)
             seconds = time.monotonic() - started_s
-        verdict = judge(read_all(kafka, topics), sent=plan.documents, dead_topic=kafka.dead_topic)
+        verdict = judge(read_all(kafka, (kafka.input_topic,)), read_all(kafka, topics), dead_topic=kafka.dead_topic)
     deaths = len(orchestrator.exit_codes)
     print(
         f"{plan.documents} documents, {plan.workers} workers, {'static' if plan.static else 'dynamic'} membership, "
         f"{plan.client}: {deaths} deaths, {verdict.lost} lost, {verdict.duplicated} duplicated, "
         f"{verdict.dead} dead-lettered, {seconds:.0f} s"
     )
-    exact = verdict.lost == verdict.duplicated == verdict.unknown == 0
+    exact = verdict.sent == plan.documents and verdict.lost == verdict.duplicated == verdict.changed == 0
     return 0 if exact and verdict.dead == 1 and deaths <= 3 else 1
 
 

@@ -25,7 +25,9 @@ from pathlib import Path
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from tests.chaos.driver import KEYS, Client, Fleet, Plan
+from tests.chaos.driver import Client
+from tests.chaos.fleet import Fleet
+from tests.chaos.plan import Plan
 from tests.chaos.verdict import Verdict, document, judge
 from tests.services import find_kafka
 from workers.settings import KafkaSettings
@@ -117,7 +119,7 @@ class Load:
             while self._producing.is_set():
                 due = int((time.monotonic() - started_s) * self.per_second)
                 for number in range(self.sent, due):
-                    send(producer, document(self.settings.input_topic, number, keys=KEYS))
+                    send(producer, document(self.settings.input_topic, number))
                 self.sent = max(self.sent, due)
                 time.sleep(0.02)
             producer.flush(timeout=30.0)
@@ -139,7 +141,7 @@ def run(plan: Plan, settings: KafkaSettings, folder: Path, *, per_second: float,
     """`calm_s` is the time before the first restart, and between a group that is whole again and the next one."""
     outputs = (settings.enriched_topic, settings.dead_topic)
     create_topics(settings, (settings.input_topic, *outputs), partitions=plan.partitions)
-    fleet = Fleet(plan, settings, folder)
+    fleet = Fleet(plan, lambda slot: settings, folder)
     try:
         for slot in range(plan.workers):
             fleet.start(slot)
@@ -151,11 +153,11 @@ def run(plan: Plan, settings: KafkaSettings, folder: Path, *, per_second: float,
             calm_pause_s = load.arrivals.longest_gap_s(calm_from_s, time.monotonic())
             restarts = [restart(slot, fleet, settings, load, calm_s=calm_s) for slot in range(plan.workers)]
             load.finish(plan.patience_s)
-            sent = load.sent
     finally:
-        fleet.stop()
+        fleet.end()
     records = read_all(settings, outputs, timeout_s=120.0)
-    return Report(judge(records, sent=sent, dead_topic=settings.dead_topic), restarts, calm_pause_s)
+    put_in = read_all(settings, (settings.input_topic,), timeout_s=120.0)
+    return Report(judge(put_in, records, dead_topic=settings.dead_topic), restarts, calm_pause_s)
 
 
 def restart(slot: int, fleet: Fleet, settings: KafkaSettings, load: Load, *, calm_s: float) -> Restart:
@@ -176,7 +178,7 @@ def wait_until_whole(settings: KafkaSettings, workers: int, fleet: Fleet) -> Non
     deadline_s = time.monotonic() + ALL_BACK_S
     with admin_client(settings) as admin:
         while time.monotonic() < deadline_s:
-            if died := fleet.died():
+            if died := [slot for slot, process in fleet.processes.items() if process.poll() is not None]:
                 raise RuntimeError(f"workers {died} ended by themselves: see the logs in {fleet.folder}")
             with suppress(KafkaError):  # a young broker has no coordinator yet
                 group = admin.describe_groups([settings.group_id])[settings.group_id]
@@ -222,9 +224,7 @@ def main() -> int:
     if source is None:
         print("no broker was found, see tests/services.py", file=sys.stderr)
         return 2
-    plan = Plan(
-        0, arguments.workers, 0, 0, arguments.command, static=True, partitions=arguments.partitions, epoch_ms=50
-    )
+    plan = Plan(0, arguments.workers, {}, arguments.command, static=True, partitions=arguments.partitions, epoch_ms=50)
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rolling-"))
         print(f"broker: {source.name}\nlogs: {folder}")

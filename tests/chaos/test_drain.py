@@ -49,7 +49,8 @@ def stopped_in(phase: str, kafka: KafkaSettings, folder: Path, *, signals: int) 
         orchestrator.start()
         with coming_out(kafka) as receive:
             receive(COUNT, lambda: None)
-    verdict = judge(read_all(kafka, topics), sent=COUNT, dead_topic=kafka.dead_topic)
+    verdict = judge(read_all(kafka, (kafka.input_topic,)), read_all(kafka, topics), dead_topic=kafka.dead_topic)
+    assert verdict.sent == COUNT
     assert verdict.exact, (verdict, orchestrator.logs())
     assert "Traceback" not in orchestrator.logs()
     return code, published

@@ -33,8 +33,12 @@ def verdict_on(orchestrator: Orchestrator, count: int, bad: dict[int, str]) -> l
     with coming_out(kafka) as receive, orchestrated(orchestrator):
         receive(count, orchestrator.tend)
     records = read_all(kafka, (kafka.enriched_topic, kafka.dead_topic))
-    found = judge(records, sent=count, dead_topic=kafka.dead_topic)
-    assert (found.lost, found.duplicated, found.unknown) == (0, 0, 0), (found, orchestrator.logs())
+    found = judge(read_all(kafka, (kafka.input_topic,)), records, dead_topic=kafka.dead_topic)
+    assert found.sent == count
+    assert (found.lost, found.duplicated, found.out_of_order, found.changed) == (0, 0, 0, 0), (
+        found,
+        orchestrator.logs(),
+    )
     dead = [record for record in records if record.partition.topic == kafka.dead_topic]
     assert {number_of(record) for record in dead} == set(bad), orchestrator.logs()
     letters = [orjson.loads(record.value or b"") for record in dead]

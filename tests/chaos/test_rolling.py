@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.driver import Client, Plan
+from tests.chaos.driver import Client
+from tests.chaos.plan import Plan
 from tests.chaos.rolling import Arrivals, rolling_settings, run
 from tests.transport.clients import CLIENTS
 
@@ -26,7 +27,7 @@ def test_the_longest_gap_is_found_in_any_partition_and_only_around_the_span() ->
 def test_workers_restarted_one_after_another_lose_nothing_and_double_nothing(
     bootstrap_servers: str, tmp_path: Path, client: Client
 ) -> None:
-    plan = Plan(0, 2, 0, 0, static=True, partitions=4, epoch_ms=50, patience_s=60)
+    plan = Plan(0, 2, {}, static=True, partitions=4, epoch_ms=50, patience_s=60)
     settings = rolling_settings(bootstrap_servers, uuid.uuid4().hex[:8], client=client)
     report = run(plan, settings, tmp_path, per_second=60, calm_s=1.0)
     assert report.verdict.exact, (report, [path.read_text()[-2_000:] for path in tmp_path.glob("*.log")])

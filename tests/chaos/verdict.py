@@ -11,6 +11,7 @@ from workers.transport.base import IncomingRecord, OutgoingRecord
 
 KEYS = 200
 NUMBER = "chaos-number"  # header with the document's number; workers pass headers on
+Said = tuple[str, str] | None
 TEXT = "Ada Lovelace met Charles Babbage in London. This is note {number}."
 
 
@@ -42,10 +43,12 @@ def judge(put_in: Iterable[IncomingRecord], came_out: Iterable[IncomingRecord], 
     """Both in the order of their offsets within each partition. An input offset is known by its document's number: if
     the sender doubled one, it must come out twice."""
     sent = Counter[int]()
+    said: dict[int, Said] = {}
     places: dict[bytes | None, dict[int, int]] = defaultdict(dict)  # key -> number -> its place among the key's
     for record in put_in:
         number = number_of(record)
         sent[number] += 1
+        said[number] = said_by(record.value)
         places[record.key].setdefault(number, len(places[record.key]))
     found = Counter[int]()
     order: dict[bytes | None, list[int]] = defaultdict(list)
@@ -57,7 +60,7 @@ def judge(put_in: Iterable[IncomingRecord], came_out: Iterable[IncomingRecord], 
         dead += is_dead
         if number in places[record.key]:
             order[record.key].append(places[record.key][number])
-        changed += not (is_dead or (number in places[record.key] and is_about(record.value, number)))
+        changed += not (is_dead or (number in places[record.key] and said_by(record.value) == said[number]))
     return Verdict(
         sent=sent.total(),
         lost=(sent - found).total(),
@@ -68,16 +71,13 @@ def judge(put_in: Iterable[IncomingRecord], came_out: Iterable[IncomingRecord], 
     )
 
 
-def is_about(value: bytes | None, number: int) -> bool:
-    """Whether it is the document of that number, or an enrichment of it."""
+def said_by(value: bytes | None) -> Said:
+    """Id and text of a document or of its enrichment; None if it is neither."""
     try:
         content = json.loads(value or b"")
     except ValueError:
-        return False
-    return isinstance(content, dict) and (content.get("id"), content.get("text")) == (
-        str(number),
-        TEXT.format(number=number),
-    )
+        return None
+    return (str(content.get("id")), str(content.get("text"))) if isinstance(content, dict) else None
 
 
 def backward_steps(places: list[int]) -> Iterator[bool]:
