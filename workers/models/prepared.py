@@ -71,13 +71,14 @@ def _prepare(windows: Sequence[Window], start_id: int, end_id: int) -> list[Prep
     starts, ends, word_rows = token_starts[firsts], token_ends[lasts], rows[firsts]
     in_front = _offsets(np.array([len(window.text) for window in windows]))  # [N + 1] code points
     text, moved = "".join([window.text for window in windows]), in_front[word_rows]
+    begins, behind = (starts + moved).astype(np.int64), (ends + moved).astype(np.int64)
     # With a token in front of each window and one behind it.
     places = np.arange(len(rows)) + 2 * rows + 1
     framed = np.full(len(rows) + 2 * len(windows), end_id, dtype=np.int32)
     framed[offsets[:-1] + 2 * numbers] = start_id
     framed[places] = ids
     shapes = np.zeros(len(framed), dtype=np.uint8)
-    shapes[places] = np.repeat(word_shapes(text, starts + moved, ends + moved), lasts - firsts + 1)
+    shapes[places] = np.repeat(word_shapes(text, begins, behind), lasts - firsts + 1)
     shift = 1 - offsets  # from the number of a token to its position in its window
     parts = zip(
         _cut(framed, offsets + 2 * np.arange(len(offsets))),
