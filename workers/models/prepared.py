@@ -17,7 +17,7 @@ LongArray = npt.NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
 
 TOGETHER = 256  # windows that are laid end to end; bounds the memory
-AREA_MULTIPLE = 16  # tokens; other lengths of one window give other bits, so its length must be its own affair
+AREA_MULTIPLE = 8  # tokens; other lengths of one window give other bits, so its length must be its own affair
 
 
 @dataclass(frozen=True, slots=True)

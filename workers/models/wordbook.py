@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from threading import Lock
 
 import numpy as np
@@ -92,7 +92,7 @@ class WordBook:
             (pages.tokens.words[at] + words[own] - words[text_ends[text_of]]).astype(np.int32),
         )
         edges = ends[text_ends].tolist()
-        return [TextTokens(*(array[a:b] for array in found)) for a, b in zip(edges, edges[1:], strict=False)]
+        return [TextTokens(*(array[a:b] for array in found)) for a, b in pairwise(edges)]
 
     def _pages_with(self, pieces: Iterable[str]) -> _Pages:
         pages = self._pages
