@@ -78,7 +78,8 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
             "matplotlib",
         },
     ),
-    "workers.telemetry": (set(), {"orjson"}),
+    "workers.telemetry": (set(), {"orjson", "prometheus_client", "opentelemetry"}),
+    "workers.planning": (set(), {"pydantic"}),
     "workers.errors": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
     "workers.budgets": ({"workers.batching", "workers.models"}, set()),
@@ -91,6 +92,8 @@ CONFINED = {
     "kafka": ("workers/transport/kafka",),
     "confluent_kafka": ("workers/transport/confluent",),
     "redis": ("workers/cache/redis",),
+    "prometheus_client": ("workers/telemetry/prometheus",),
+    "opentelemetry": ("workers/telemetry/otel",),
     "httpx2": ("workers/models/adapters/openai",),
 }
 

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from workers.cli import check, dead_letters, demo, distil, evaluate, models, optimize, run, schema, train, worker
+from workers.cli import check, dead_letters, demo, distil, evaluate, models, optimize, plan, run, schema, train, worker
 from workers.errors import ConfigurationError, DependencyError, EnrichError
 
 OK, BUG, USAGE, DEPENDENCY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -28,6 +28,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("worker")(worker.worker)
 app.command("check")(check.check)
+app.command("plan")(plan.plan)
 app.command("schema")(schema.schema)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

@@ -45,6 +45,7 @@ from workers.settings.stages import (
     SummarySettings,
 )
 from workers.settings.store import StoreSettings
+from workers.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "DEFAULT_LABELS",
@@ -73,6 +74,7 @@ __all__ = [
     "StageSettings",
     "StoreSettings",
     "SummarySettings",
+    "TelemetrySettings",
     "TokenClassificationModel",
     "WindowSettings",
     "ZeroShotModel",
@@ -98,6 +100,7 @@ class Settings(FrozenSettings):
     cache: CacheSettings = CacheSettings()
     stages: StageSettings = StageSettings()
     output: OutputSettings = OutputSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def spec(self, name: str) -> ModelSettings | ModelSpec:
         """The model of that name."""
