@@ -16,7 +16,7 @@ import numpy as np
 
 from schemas.base import StageName
 from workers.models.base import ModelInfo
-from workers.models.prepared import PreparedWindow, prepare_window
+from workers.models.prepared import PreparedWindow, prepare_windows
 from workers.models.store import find_trunk
 from workers.models.tokenizer import SubwordTokenizer
 from workers.settings import DEFAULT_LABELS
@@ -68,8 +68,7 @@ class ClockModel:
         return self.tokenizer.cut(texts)
 
     def prepare(self, windows: Sequence[Window]) -> list[PreparedWindow]:
-        ends = self.tokenizer
-        return [prepare_window(window, start_id=ends.start_id, end_id=ends.end_id) for window in windows]
+        return prepare_windows(windows, start_id=self.tokenizer.start_id, end_id=self.tokenizer.end_id)
 
     def pass_takes_s(self, padded_tokens: int) -> float:
         return self.pass_s + padded_tokens / self.tokens_per_s

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from workers.batching.calibration import Budgets, find_budgets
+from workers.batching.calibration import Budgets, Threads, find_budgets, find_threads
 from workers.batching.policy import BatchLimit
 from workers.models.base import WindowModel
 from workers.remembered import FOLDER, Remembered
@@ -22,13 +22,36 @@ from workers.settings import (
 ENCODERS = ModelSettings | TokenClassificationModel | SequenceClassificationModel | ZeroShotModel
 
 
+def use_measured_threads(settings: Settings, models: Mapping[str, WindowModel[Any, Any]]) -> Threads | None:
+    """Set torch to the threads that this machine remembers for the model, or that are measured now.
+
+    For the first model that encodes on the CPU: the number is one for the whole process. None, and nothing is set,
+    where there is no such model, or where `model.threads` says how many.
+    """
+    from workers.models.measured import machine_key
+    from workers.models.precision import default_threads, use_threads
+
+    name = next((n for n, m in models.items() if isinstance(settings.spec(n), ENCODERS) and m.info.device == "cpu"), "")
+    if not name or settings.model.threads or not settings.batch.calibrate:
+        return None
+    model, most = models[name], default_threads()
+    use_threads(most)  # the machine's key holds it
+    key = f"{machine_key()} {model.info.revision[:16]} {model.info.precision}"
+    measure = partial(find_threads, model, most, use=use_threads, clock=time.perf_counter)
+    found = Remembered(FOLDER / "threads.json", Threads).get_or_measure(key, measure)
+    use_threads(found.threads)
+    return found
+
+
 def measured_budgets(settings: Settings, models: Mapping[str, WindowModel[Any, Any]]) -> dict[str, Budgets]:
     """How full batches should be, by lane: as this machine remembers for the model, else as measured now, in seconds.
+    With the threads that are to run them, which are measured and set before.
 
     Only for models that encode and no more. Those that write are not made faster by it, and take minutes to measure.
     """
     from workers.models.measured import machine_key
 
+    use_measured_threads(settings, models)
     limit = BatchLimit(settings.batch.max_items, settings.batch.max_padded_tokens)
     remembered = Remembered(FOLDER / "batches.json", Budgets)
     found = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -53,6 +54,9 @@ from workers.transport.base import Transport
 from workers.transport.clients import open_transport, start_checks
 
 AnyModel = WindowModel[Any, Any]
+# A pass is some hundred calls of torch, and after each the device thread waits so long for the interpreter's lock if
+# another thread holds it. With Python's own 5 ms a pass beside a busy thread took half as long again as with 1 ms.
+SWITCH_S = 0.001
 CALIBRATED = (
     TokenClassificationModel | SequenceClassificationModel | ZeroShotModel
 )  # and ours: they encode, nothing else
@@ -151,6 +155,7 @@ def open_pipeline(
 ) -> Iterator[Pipeline]:
     """A pipeline over `models`, by lane, with their device threads and the cache; all are closed at the end."""
     lanes = [Lane(name, models[name].info, stages) for name, stages in settings.lanes().items()]
+    sys.setswitchinterval(SWITCH_S)
     with ExitStack() as stack:
         cache = open_cache(settings.cache)
         stack.callback(cache.close)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.summary import COLUMNS, read_reports, rows_of
 from workers.models.config import read_config, revision_of
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,13 @@ def test_every_score_of_the_readme_was_printed_by_a_command() -> None:
     printed = {line for name in PRINTED for line in (ROOT / name).read_text(encoding="utf-8").splitlines()}
     assert len(scores) > 10
     assert [row for row in scores if row not in printed] == []
+
+
+def test_the_figures_of_the_readme_are_those_that_benchmarks_wrote() -> None:
+    """No more and no less: a benchmark that ran again changes the table, and a row by hand has no place in it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    written = [row for report in read_reports(ROOT / "docs" / "benchmarks") for row in rows_of(report)]
+    assert [row for row in readme if row.startswith(tuple(f"| {name} |" for name in COLUMNS))] == written
 
 
 def test_the_printed_scores_are_those_of_the_packaged_model() -> None:

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.models import Asked, OracleModel
-from workers.batching.calibration import NEARLY, SMALLEST, Budgets, filler_window, find_budgets, smallest_good
+from workers.batching.calibration import (
+    NEARLY,
+    SMALLEST,
+    Budgets,
+    filler_window,
+    find_budgets,
+    find_threads,
+    smallest_good,
+)
 from workers.batching.policy import BatchLimit
 from workers.errors import ModelError
 from workers.remembered import Remembered
@@ -130,3 +138,29 @@ def test_a_machine_measures_a_model_once(tmp_path: Path) -> None:
     (tmp_path / "deep" / "batches.json").write_text('{"a": {"padded_tokens": {"32": -1}}}')
     assert ask("a", 5) == 5
     assert "tokens/s" in Budgets(padded_tokens={32: 4}, tokens_per_s={32: 5.0}).describe()
+
+
+@pytest.mark.parametrize(
+    ("cores", "speeds", "expected"),
+    [
+        (2, {1: 0.6, 2: 1.0}, 2),  # half the cores, and a good deal slower
+        (16, {8: 0.8, 15: 0.99, 16: 1.0}, 15),  # one is left for the threads beside the device
+        (16, {8: 1.0, 15: 0.9, 16: 0.7}, 8),
+        (1, {1: 1.0}, 1),
+    ],
+)
+def test_the_fewest_threads_that_are_nearly_as_fast_are_used(
+    cores: int, speeds: dict[int, float], expected: int
+) -> None:
+    model, used = OracleModel(), [cores]
+    ran, now_s = 0, 0.0
+
+    def clock() -> float:
+        nonlocal ran, now_s
+        now_s += (len(model.batches) - ran) / speeds[used[-1]]
+        ran = len(model.batches)
+        return now_s
+
+    found = find_threads(model, cores, use=used.append, clock=clock)
+    assert found.threads == used[-1] == expected
+    assert set(found.tokens_per_s) == set(speeds)

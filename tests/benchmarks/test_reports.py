@@ -13,6 +13,7 @@ from benchmarks.machine import describe_machine, resident_mib
 from benchmarks.options import command_of, make_parser, settings_of
 from benchmarks.plots import bars, lines
 from benchmarks.report import Report, Spread, in_turns, publish, ratios, shown
+from benchmarks.summary import read_reports, rows_of
 
 REPORT = Report(
     benchmark="toy",
@@ -23,6 +24,20 @@ REPORT = Report(
     columns=("what", "beads/s", "share"),
     rows=(("ours", Spread.of([1.0, 3.0, 2.0]), None), ("theirs", 1_234, 0.5)),
 )
+
+
+def test_rows_for_the_readme_name_every_figure_with_its_unit(tmp_path: Path) -> None:
+    columns = ("worker", "documents/s", "price of transactions, %")
+    rows = (("ours", Spread.of([1.0, 3.0, 2.0]), None), ("plain", 1_234, 0.5))
+    report = REPORT.model_copy(update={"benchmark": "exactly_once", "columns": columns, "rows": rows})
+    (tmp_path / "exactly_once.json").write_text(report.model_dump_json(), encoding="utf-8")
+    assert read_reports(tmp_path) == [report]
+    assert rows_of(report) == [
+        "| exactly_once | ours | documents/s 2.00 (1.00 to 3.00) |",
+        "| exactly_once | plain | documents/s 1,234; price of transactions, % 0.50 |",
+    ]
+    memory = report.model_copy(update={"benchmark": "memory", "notes": ("Level.",)})
+    assert rows_of(memory) == ["| memory | How much? | Level. |"]
 
 
 def test_documents_come_again_in_other_words_when_more_are_asked_for(tmp_path: Path) -> None:

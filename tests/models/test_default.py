@@ -69,6 +69,20 @@ def test_scores_before_rounding_are_the_same_bits_too(model: SharedEncoderModel)
     assert together.entities.scores[:count].tobytes() == single.entities.scores.tobytes()
 
 
+@pytest.mark.parametrize("area", [8, 24, 56, 104, 152, 200, 248])
+def test_no_bit_depends_on_the_batch_at_lengths_between_those_that_processors_like(
+    model: SharedEncoderModel, area: int
+) -> None:
+    words = ["Rome", "is", "old", ",", "and", "Paris", "of", "France", "has", "a", "new", "house", "."] * 20
+    windows = [window_of(model, " ".join(words[at : at + area - 2])) for at in range(4)]  # a word is a token each
+    batch = model.prepare(windows)
+    together = model.decode(model.forward(batch), batch)
+    assert {item.area for item in batch} == {area}
+    for size in (1, 2):
+        parts = [batch[start : start + size] for start in range(0, len(batch), size)]
+        assert [answer for part in parts for answer in model.decode(model.forward(part), part)] == list(together)
+
+
 def test_it_finds_who_was_born_where(model: SharedEncoderModel) -> None:
     (answer,) = answers(model, ["Angela Merkel was born in Hamburg."])
     found, related = answer[StageName.ENTITIES], answer[StageName.RELATIONS]

@@ -13,7 +13,8 @@ from schemas.base import StageName
 from tests.fakes.texts import any_text
 from tests.fakes.tiny_model import LABELS, answers, tiny_loaded, tiny_model, window_of
 from workers.errors import ModelError, OutOfMemory
-from workers.models.shared import SharedEncoderModel, model_errors
+from workers.models.prepared import AREA_MULTIPLE
+from workers.models.shared import SharedEncoderModel, check_finite, model_errors
 from workers.settings import ModelSettings
 from workers.stages.results import ClassificationResult, EntitiesResult, RelationsResult, SummaryResult
 from workers.text.pieces import Window
@@ -65,8 +66,8 @@ def test_items_of_different_areas_are_refused_together() -> None:
 @settings(max_examples=20, deadline=None)
 def test_the_area_is_the_length_and_its_ends_rounded_up(words: int) -> None:
     (item,) = MODEL.prepare([window_of(MODEL, "word " * words)])
-    assert words + 2 <= item.area < words + 2 + 16
-    assert item.area % 16 == 0
+    assert words + 2 <= item.area < words + 2 + AREA_MULTIPLE
+    assert item.area % AREA_MULTIPLE == 0
 
 
 @pytest.mark.parametrize("text", ["", " ", "\x00", "\u200b\u200d", "\u0301", "."])
@@ -108,6 +109,16 @@ def test_a_label_scores_the_same_whatever_the_other_labels_are() -> None:
     assert isinstance(theirs, ClassificationResult)
     assert theirs.scores == ours.scores[:1]
     assert ours.weight == 5
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_number_that_is_not_finite_is_found(wrong: float, dtype: torch.dtype) -> None:
+    hidden = torch.ones(3, 40, 32, dtype=dtype)
+    check_finite(hidden)
+    hidden[1, 17, 5] = wrong
+    with pytest.raises(ModelError, match="not finite"):
+        check_finite(hidden)
 
 
 def test_hidden_states_that_are_not_numbers_are_an_error_and_not_an_answer() -> None:

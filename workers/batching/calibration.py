@@ -24,6 +24,7 @@ LENGTHS = (30, 94, 254)  # tokens of a window without special ones, as far as th
 # from 2,048 on.
 SMALLEST = 4_096
 ROUNDS = 3  # passes of each size, of which the quickest counts
+TRIED_TOKENS = 1_024  # padded, of a pass that tries a number of threads
 BOX_S = 3.0  # about the longest that a start may be held up
 FILLER = "On Monday the company Example of Springfield said that its results were better than expected. "
 
@@ -41,6 +42,38 @@ class Budgets(FrozenSettings):
             for area, budget in sorted(self.padded_tokens.items())
         )
         return "padded tokens of a batch by length, measured: " + ", ".join(told)
+
+
+class Threads(FrozenSettings):
+    """How many threads one operation of a pass uses, and useful speed by number of threads."""
+
+    threads: PositiveInt
+    tokens_per_s: dict[PositiveInt, PositiveFloat]
+
+    def describe(self) -> str:
+        """One line for people."""
+        told = ", ".join(f"{count}: {speed:,.0f}" for count, speed in sorted(self.tokens_per_s.items()))
+        return f"{self.threads} threads of an operation, measured (tokens/s by threads: {told})"
+
+
+def find_threads(
+    model: WindowModel[Any, Any], most: int, *, use: Callable[[int], None], clock: Callable[[], float]
+) -> Threads:
+    """The fewest threads that are nearly as fast as the best; `use` sets them, and has set those when this returns.
+
+    What a pass leaves free is there for the other threads of the worker; a pass whose thread had to give way to one of
+    them waits for it. Tries `most`, one less, and half of them. Raises what the model raises.
+    """
+    window = filler_window(model, min(LENGTHS[1], model.max_window_tokens))
+    area = model.prepare([window])[0].area
+    batch = model.prepare([window] * max(1, TRIED_TOKENS // area))
+    useful, speeds = len(batch) * len(window.tokens), dict[int, float]()
+    for count in sorted({most, max(1, most - 1), max(1, most // 2)}):
+        use(count)
+        speeds[count] = useful / max(_quickest(lambda: model.forward(batch), clock), 1e-9)
+    chosen = smallest_good(speeds)
+    use(chosen)
+    return Threads(threads=chosen, tokens_per_s=speeds)
 
 
 def calibrated_speed(models: Sequence[Budgets | None]) -> float | None:

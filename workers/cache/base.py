@@ -21,6 +21,11 @@ class CacheStatus:
 class ResultCache(Protocol):
     """Results by key. Safe to call from several threads."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether results are kept at all; if not, nobody needs to make bytes of them."""
+        ...
+
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """What is known; a key that is not known, not readable or not in time is absent."""
         ...

@@ -12,6 +12,8 @@ from workers.cache.base import CacheStatus
 class MemoryCache:
     """Holds at most `max_entries` results. Safe to call from several threads."""
 
+    keeps = True
+
     def __init__(self, *, max_entries: int) -> None:
         self._max_entries = max_entries
         self._values: OrderedDict[str, bytes] = OrderedDict()

@@ -11,6 +11,8 @@ from workers.cache.base import CacheStatus
 class NullCache:
     """Knows nothing and counts nothing but questions."""
 
+    keeps = False
+
     def __init__(self) -> None:
         self._misses = 0
         self._lock = threading.Lock()

@@ -38,6 +38,8 @@ Clock = Callable[[], float]
 class RedisCache:
     """A `ResultCache`. Connects when first asked."""
 
+    keeps = True
+
     def __init__(self, settings: CacheSettings, *, clock: Clock = time.monotonic) -> None:
         self._timeout_s = settings.timeout_ms / 1000
         self._ttl_s = settings.ttl_s

@@ -36,6 +36,7 @@ def steps(settings: Settings) -> Iterator[Step]:
     models = cache(partial(_load, settings))  # what cannot be loaded fails where it is needed first, and again
     yield "model", lambda: _model(models())
     yield "auto precision", lambda: _auto_precision(settings)
+    yield "threads", lambda: _threads(settings, models())
     yield "batches", lambda: _batches(settings, models())
     yield "kafka", lambda: _brokers(settings)
     yield "topics", lambda: _topics(settings)
@@ -60,6 +61,13 @@ def _auto_precision(settings: Settings) -> str:
     from workers.models.precision import auto_precision, choose_device
 
     return auto_precision(choose_device(settings.model.device)).describe()
+
+
+def _threads(settings: Settings, models: Mapping[str, WindowModel[Any, Any]]) -> str:
+    from workers.budgets import use_measured_threads
+
+    found = use_measured_threads(settings, models)
+    return found.describe() if found else "as set, not measured"
 
 
 def _batches(settings: Settings, models: Mapping[str, WindowModel[Any, Any]]) -> str:

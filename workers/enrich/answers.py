@@ -159,6 +159,8 @@ class Answers:
         return dict(zip(mine, batch.answers, strict=True))
 
     def remember(self, computed: Mapping[Keys, Answer]) -> None:
+        if not self.cache.keeps:
+            return
         self.cache.put_many(
             {
                 name: encode_result(answer[stage])

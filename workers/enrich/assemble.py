@@ -94,7 +94,7 @@ class Assembler:
             relations=pairs,
             classification=self.classification(parts.get(StageName.CLASSIFICATION)),
             summary=summary,
-            coverage={stage: coverage(document.text, part.windows) for stage, part in parts.items()},
+            coverage=self.coverage(document.text, parts),
             receipts=tuple(receipt for receipt in self.receipts if parts[receipt.stage].windows),
             warnings=(*self.warnings(reading, parts), *brief.warnings),
         )
@@ -140,6 +140,12 @@ class Assembler:
             return Brief()
         thresholds = part.info.thresholds.get(StageName.SUMMARY, {})
         return brief_of(text, part.windows, part.answers, self.stages.summary, thresholds)
+
+    def coverage(self, text: str, parts: Mapping[StageName, Part]) -> dict[StageName, Coverage]:
+        """Stages of one lane saw the same."""
+        seen = {self.lanes[stage].name: part for stage, part in parts.items()}
+        by_lane = {name: coverage(text, part.windows) for name, part in seen.items()}
+        return {stage: by_lane[self.lanes[stage].name] for stage in parts}
 
     def warnings(self, reading: Reading, parts: Mapping[StageName, Part]) -> list[RecordWarning]:
         unknown, code = reading.document.unknown_fields, reading.language.code

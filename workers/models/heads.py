@@ -75,6 +75,7 @@ class RelationHead(nn.Module):
             for head in entity_types
         ]
         self.register_buffer("allowed", torch.tensor(allowed, dtype=torch.bool), persistent=False)
+        self.joinable = self.allowed.any(dim=-1).numpy()  # [types, types] whether any relation is allowed
 
     def forward(self, hidden: Tensor, pairs: PairBatch) -> Tensor:
         """hidden [B, T, D] -> logits [P, relation types]; IMPOSSIBLE where the entity types do not fit."""

@@ -53,6 +53,12 @@ def neighbouring(rows: Array, neighbours: int) -> Pairs:
     return Pairs(heads[order], tails[order])
 
 
+def joinable(pairs: Pairs, mentions: Mentions, can_join: npt.NDArray[np.bool_]) -> Pairs:
+    """Those whose types some relation joins: about half. `can_join` [types, types] by head and tail."""
+    kept = can_join[mentions.types[pairs.heads], mentions.types[pairs.tails]]
+    return Pairs(pairs.heads[kept], pairs.tails[kept])
+
+
 def gaps(mentions: Mentions, pairs: Pairs) -> tuple[Array, Array, Array]:
     """Of each pair: the first and one past the last token between its two mentions, and its gap class."""
     forward = pairs.heads < pairs.tails

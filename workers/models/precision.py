@@ -10,7 +10,15 @@ import torch
 from workers.errors import ConfigurationError
 from workers.models.measured import DTYPES, FloatFormat, Verdict, verdict_for
 
-__all__ = ["DTYPES", "Precision", "auto_precision", "choose_device", "choose_precision", "use_threads"]
+__all__ = [
+    "DTYPES",
+    "Precision",
+    "auto_precision",
+    "choose_device",
+    "choose_precision",
+    "default_threads",
+    "use_threads",
+]
 
 Precision = FloatFormat
 
@@ -47,6 +55,12 @@ def auto_precision(device: torch.device) -> Verdict:
 
 def _cpu_has_bf16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@cache
+def default_threads() -> int:
+    """Of one operation, as torch chooses by itself: to be asked before anybody has set another number."""
+    return torch.get_num_threads()
 
 
 def use_threads(threads: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,11 @@ import numpy.typing as npt
 from workers.models.shapes import word_shapes
 from workers.text.pieces import IntArray, Window
 
-AREA_MULTIPLE = 16  # tokens; other lengths of one window give other bits, so its length must be its own affair
+LongArray = npt.NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
+
+TOGETHER = 256  # windows that are laid end to end; bounds the memory
+AREA_MULTIPLE = 8  # tokens; other lengths of one window give other bits, so its length must be its own affair
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +40,82 @@ class PreparedWindow:
 
 
 def prepare_window(window: Window, *, start_id: int, end_id: int) -> PreparedWindow:
-    tokens = window.tokens
-    count = len(tokens)
-    first_flags = np.ones(count, dtype=bool)
-    first_flags[1:] = tokens.words[1:] != tokens.words[:-1]
-    firsts = np.flatnonzero(first_flags)
-    lasts = np.append(firsts[1:], count)[: len(firsts)] - 1
-    starts, ends = tokens.starts[firsts], tokens.ends[lasts]
-    shapes = np.zeros(count + 2, dtype=np.uint8)
-    shapes[1:-1] = np.repeat(word_shapes(window.text, starts, ends), lasts - firsts + 1)
-    sentences = np.asarray(window.sentences, dtype=np.int32).reshape(-1, 2)
-    return PreparedWindow(
-        text=window.text,
-        ids=np.concatenate([[start_id], tokens.ids, [end_id]]).astype(np.int32),
-        shapes=shapes,
-        word_firsts=(firsts + 1).astype(np.int32),
-        word_lasts=(lasts + 1).astype(np.int32),
-        word_starts=starts,
-        word_ends=ends,
-        sentence_begins=(np.searchsorted(tokens.starts, sentences[:, 0]) + 1).astype(np.int32),
-        sentence_ends=(np.searchsorted(tokens.starts, sentences[:, 1]) + 1).astype(np.int32),
+    return prepare_windows([window], start_id=start_id, end_id=end_id)[0]
+
+
+def prepare_windows(windows: Sequence[Window], *, start_id: int, end_id: int) -> list[PreparedWindow]:
+    """One entry per window, the same for a window whatever the others are.
+
+    Everything is computed over windows laid end to end and then cut apart: they are short, and a call of numpy costs
+    more than the numbers of one of them.
+    """
+    prepared: list[PreparedWindow] = []
+    for start in range(0, len(windows), TOGETHER):
+        prepared += _prepare(windows[start : start + TOGETHER], start_id, end_id)
+    return prepared
+
+
+def _prepare(windows: Sequence[Window], start_id: int, end_id: int) -> list[PreparedWindow]:
+    numbers = np.arange(len(windows))
+    counts = np.array([len(window.tokens) for window in windows])
+    offsets = _offsets(counts)  # [N + 1] where a window's tokens begin
+    rows = np.repeat(numbers, counts)  # [T]
+    ids, token_starts, token_ends, words = (
+        np.concatenate([getattr(window.tokens, name) for window in windows])
+        for name in ("ids", "starts", "ends", "words")
     )
+    is_first = np.ones(len(rows), dtype=bool)
+    is_first[1:] = (words[1:] != words[:-1]) | (rows[1:] != rows[:-1])
+    firsts = np.flatnonzero(is_first)  # [W]
+    lasts = np.append(firsts[1:], len(rows))[: len(firsts)] - 1
+    starts, ends, word_rows = token_starts[firsts], token_ends[lasts], rows[firsts]
+    in_front = _offsets(np.array([len(window.text) for window in windows]))  # [N + 1] code points
+    text, moved = "".join([window.text for window in windows]), in_front[word_rows]
+    begins, behind = (starts + moved).astype(np.int64), (ends + moved).astype(np.int64)
+    # With a token in front of each window and one behind it.
+    places = np.arange(len(rows)) + 2 * rows + 1
+    framed = np.full(len(rows) + 2 * len(windows), end_id, dtype=np.int32)
+    framed[offsets[:-1] + 2 * numbers] = start_id
+    framed[places] = ids
+    shapes = np.zeros(len(framed), dtype=np.uint8)
+    shapes[places] = np.repeat(word_shapes(text, begins, behind), lasts - firsts + 1)
+    shift = 1 - offsets  # from the number of a token to its position in its window
+    parts = zip(
+        _cut(framed, offsets + 2 * np.arange(len(offsets))),
+        _cut(shapes, offsets + 2 * np.arange(len(offsets))),
+        *(
+            _cut(array.astype(np.int32), _offsets(np.bincount(word_rows, minlength=len(windows))))
+            for array in (firsts + shift[word_rows], lasts + shift[word_rows], starts, ends)
+        ),
+        *_sentence_positions(windows, token_starts, rows, shift, apart=int(in_front[-1]) + 1),
+        strict=True,
+    )
+    return [PreparedWindow(window.text, *arrays) for window, arrays in zip(windows, parts, strict=True)]
+
+
+def _sentence_positions(
+    windows: Sequence[Window], token_starts: IntArray, rows: LongArray, shift: LongArray, *, apart: int
+) -> tuple[list[IntArray], list[IntArray]]:
+    """Where the sentences of each window begin and end. `apart` is more than any offset: it keeps windows in order."""
+    counts = np.array([len(window.sentences) for window in windows])
+    spans = np.array([span for window in windows for span in window.sentences], dtype=np.int64).reshape(-1, 2)
+    own = np.repeat(np.arange(len(windows)), counts)
+    found = np.searchsorted(token_starts + apart * rows, spans + apart * own[:, None]) + shift[own][:, None]
+    positions, at = found.astype(np.int32), _offsets(counts)
+    return _cut(positions[:, 0], at), _cut(positions[:, 1], at)
+
+
+def _offsets(counts: LongArray) -> LongArray:
+    """[N] -> [N + 1]: where each of so many begins, end to end."""
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def _cut(array: npt.NDArray[Number], offsets: LongArray) -> list[npt.NDArray[Number]]:
+    """The parts between the offsets, as views."""
+    edges = offsets.tolist()
+    return [array[start:end] for start, end in pairwise(edges)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workers.models.classifier import ClassifierHead
 from workers.models.heads import Heads, PairBatch, mean_between, pad_rows
-from workers.models.pairs import Mentions, Pairs, gaps, neighbouring
+from workers.models.pairs import Mentions, Pairs, gaps, joinable, neighbouring
 from workers.models.prepared import Collated
 from workers.text.bio import TaggedSpans, spans_of
 
@@ -80,8 +80,8 @@ def pair_batch(mentions: Mentions, pairs: Pairs, device: torch.device) -> PairBa
 
 
 def read_relations(hidden: Tensor, mentions: Mentions, heads: Heads, neighbours: int, temperature: float) -> FoundPairs:
-    """Probabilities of every relation for every neighbouring pair, in one call."""
-    pairs = neighbouring(mentions.rows, neighbours)
+    """Probabilities of every relation for every neighbouring pair whose types can be related, in one call."""
+    pairs = joinable(neighbouring(mentions.rows, neighbours), mentions, heads.relations.joinable)
     if not len(pairs):
         return FoundPairs(pairs, np.zeros((0, heads.relations.out.out_features), dtype=np.float32))
     logits = heads.relations(hidden.float(), pair_batch(mentions, pairs, hidden.device))

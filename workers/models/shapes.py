@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from workers.text.pieces import IntArray
 
+Offsets = IntArray | npt.NDArray[np.int64]
+
 _KNOWN_CODE_POINTS = 0x20000  # cased letters and digits all lie below; what is above has no case
 
 
@@ -35,7 +37,7 @@ def _code_point_classes() -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_],
     return upper, lower, digit
 
 
-def word_shapes(text: str, starts: IntArray, ends: IntArray) -> npt.NDArray[np.uint8]:
+def word_shapes(text: str, starts: Offsets, ends: Offsets) -> npt.NDArray[np.uint8]:
     """The `WordShape` of each `text[start:end]`. No Python loop over words: counts are differences of running sums."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     known = np.where(points < _KNOWN_CODE_POINTS, points, 0)  # 0 is NUL, which is of no class
@@ -52,6 +54,6 @@ def word_shapes(text: str, starts: IntArray, ends: IntArray) -> npt.NDArray[np.u
     return shapes
 
 
-def _counts(flags: npt.NDArray[np.bool_], starts: IntArray, ends: IntArray) -> npt.NDArray[np.int64]:
+def _counts(flags: npt.NDArray[np.bool_], starts: Offsets, ends: Offsets) -> npt.NDArray[np.int64]:
     running = np.concatenate([[0], np.cumsum(flags)])
     return np.asarray(running[ends] - running[starts], dtype=np.int64)

@@ -6,11 +6,20 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import orjson
 from tokenizers import Tokenizer
 
+from workers.models.wordbook import WordBook
 from workers.text.pieces import TextTokens
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _reads_by_word(definition: bytes) -> bool:
+    """Whether it is BERT's own: then what it makes of a word does not depend on the words around it."""
+    parts = orjson.loads(definition)
+    kinds = [(parts.get(name) or {}).get("type") for name in ("normalizer", "pre_tokenizer")]
+    return kinds == ["BertNormalizer", "BertPreTokenizer"]
 
 
 class SubwordTokenizer:
@@ -20,6 +29,10 @@ class SubwordTokenizer:
         self._tokenizer = Tokenizer.from_buffer(definition)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        self._added = [token.content for token in added]  # found in a text before it is cut into words
+        by_word = _reads_by_word(definition) and not any(token.normalized for token in added)
+        self._words = WordBook(self._encode) if by_word else None
         self.start_id = self._special("[CLS]")
         self.end_id = self._special("[SEP]")
         self.unknown_id = self._special("[UNK]")
@@ -33,7 +46,12 @@ class SubwordTokenizer:
     def cut(self, texts: Sequence[str]) -> list[TextTokens]:
         """One entry per text, without special tokens. What the vocabulary drops (control characters) has no token."""
         # A lone surrogate cannot enter Rust; one replacement character in its place keeps every offset.
-        readable = [_SURROGATES.sub("\ufffd", text) for text in texts]
+        readable = [text if text.isascii() else _SURROGATES.sub("\ufffd", text) for text in texts]
+        if self._words is None or any(token in text for text in readable for token in self._added):
+            return self._encode(readable)
+        return self._words.cut(readable)
+
+    def _encode(self, texts: Sequence[str]) -> list[TextTokens]:
         return [
             TextTokens(
                 ids=np.asarray(encoding.ids, dtype=np.int32),
@@ -41,5 +59,5 @@ class SubwordTokenizer:
                 ends=np.asarray([end for _, end in encoding.offsets], dtype=np.int32),
                 words=np.asarray(encoding.word_ids, dtype=np.int32),
             )
-            for encoding in self._tokenizer.encode_batch(readable, add_special_tokens=False)
+            for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)
         ]

@@ -71,8 +71,12 @@ def merge_classification(
     log_shares = -np.logaddexp(0, -logits) if independent else logits - np.logaddexp.reduce(logits)
     probabilities = np.round(np.exp(log_shares), 4)
     best_first = np.argsort(-probabilities, kind="stable")
-    ranked = [Label(name=labels[i], score=float(probabilities[i])) for i in best_first]
     refused = refusal is not None and sureness(logits[None], refusal.rule)[0] < refusal.below
-    passed = () if refused else tuple(label for label in ranked if label.score >= min_score)
-    given = passed if multi_label else passed[:1]
-    return Classification(labels=given, abstained=not given, candidates=tuple(ranked[:CANDIDATES]))
+    passing = 0 if refused else int((probabilities >= min_score).sum())
+    given = passing if multi_label else min(passing, 1)
+    shown = best_first[: max(given, CANDIDATES)]
+    ranked = [
+        Label(name=labels[i], score=score)
+        for i, score in zip(shown.tolist(), probabilities[shown].tolist(), strict=True)
+    ]
+    return Classification(labels=tuple(ranked[:given]), abstained=not given, candidates=tuple(ranked[:CANDIDATES]))

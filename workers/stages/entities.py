@@ -5,12 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
+from pydantic import TypeAdapter
+
 from schemas import Entity
 from workers.stages.results import EntitiesResult
 from workers.text.pieces import Window
 
 CODE_VERSION = "1"
 DEFAULT_SCORE = 0.5
+ENTITIES = TypeAdapter(tuple[Entity, ...])  # one call for all of a document costs a fraction of one for each
 
 Place = tuple[int, int, str]  # start and end in the document, type
 
@@ -34,16 +37,24 @@ def merge_entities(
     texts: dict[Place, str] = {}
     for window, result in zip(windows, results, strict=True):
         for found in result.entities:
-            if found.score >= (thresholds.get(found.type, DEFAULT_SCORE) if min_score is None else min_score):
-                place = (window.start + found.start, window.start + found.end, found.type)
-                scores[place] = max(found.score, scores.get(place, 0.0))
-                texts[place] = window.text[found.start : found.end]
+            kind, start, end, score = found.type, found.start, found.end, found.score
+            if score >= (thresholds.get(kind, DEFAULT_SCORE) if min_score is None else min_score):
+                place = (window.start + start, window.start + end, kind)
+                scores[place] = max(score, scores.get(place, 0.0))
+                texts[place] = window.text[start:end]
     by_merit = sorted(scores, key=lambda place: (-scores[place], place[0] - place[1], place))
-    return tuple(
-        Entity(
-            id=f"e{n}", type=kind, text=texts[start, end, kind], start=start, end=end, score=scores[start, end, kind]
-        )
-        for n, (start, end, kind) in enumerate(without_overlaps(by_merit), start=1)
+    return ENTITIES.validate_python(
+        [
+            {
+                "id": f"e{number}",
+                "type": place[2],
+                "text": texts[place],
+                "start": place[0],
+                "end": place[1],
+                "score": scores[place],
+            }
+            for number, place in enumerate(without_overlaps(by_merit), start=1)
+        ]
     )
 
 

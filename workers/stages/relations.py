@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
-from schemas import Entity, Relation, Span
+from pydantic import TypeAdapter
+
+from schemas import Entity, Relation
 from workers.stages.results import FoundEntity, RelationsResult
 from workers.text.pieces import Window
 
 CODE_VERSION = "1"
+RELATIONS = TypeAdapter(tuple[Relation, ...])
 
 PairKey = tuple[str, str, str]  # head id, tail id, type
 
@@ -28,24 +33,39 @@ def merge_relations(
     """
     ids = {(entity.start, entity.end, entity.type): entity.id for entity in entities}
     order = {entity.id: position for position, entity in enumerate(entities)}
-    best: dict[PairKey, Relation] = {}
+    best: dict[PairKey, tuple[float, Window, FoundEntity, FoundEntity]] = {}
     for window, result in zip(windows, results, strict=True):
-        names = [ids.get((window.start + e.start, window.start + e.end, e.type)) for e in result.entities]
+        at = window.start
         for found in result.relations:
-            head, tail = names[found.head], names[found.tail]
             limit = thresholds.get(found.type, 0.5) if min_score is None else min_score
-            if head is None or tail is None or found.score < limit:
+            if found.score < limit:
+                continue
+            ends = one, other = result.entities[found.head], result.entities[found.tail]
+            head, tail = (ids.get((at + end.start, at + end.end, end.type)) for end in ends)
+            if head is None or tail is None:
                 continue
             key = (head, tail, found.type)
-            if key not in best or best[key].score < found.score:
-                evidence = _evidence(window, result.entities[found.head], result.entities[found.tail])
-                best[key] = Relation(head=head, tail=tail, type=found.type, score=found.score, evidence=evidence)
-    return tuple(sorted(best.values(), key=lambda r: (order[r.head], order[r.tail], r.type)))
+            if key not in best or best[key][0] < found.score:
+                best[key] = (found.score, window, one, other)
+    return RELATIONS.validate_python(
+        [
+            {
+                "head": key[0],
+                "tail": key[1],
+                "type": key[2],
+                "score": best[key][0],
+                "evidence": _evidence(*best[key][1:]),
+            }
+            for key in sorted(best, key=lambda key: (order[key[0]], order[key[1]], key[2]))
+        ]
+    )
 
 
-def _evidence(window: Window, head: FoundEntity, tail: FoundEntity) -> Span:
-    """From the start of the first sentence that holds an end of the pair to the end of the last one."""
+def _evidence(window: Window, head: FoundEntity, tail: FoundEntity) -> dict[str, int]:
+    """The span from the start of the first sentence that holds an end of the pair to the end of the last one."""
     first, last = min(head.start, tail.start), max(head.end, tail.end)
-    start = max((s for s, _ in window.sentences if s <= first), default=first)
-    end = min((e for _, e in window.sentences if e >= last), default=last)
-    return Span(start=window.start + start, end=window.start + end)
+    before = bisect_right(window.sentences, first, key=itemgetter(0))  # sentences are in order and do not overlap
+    behind = bisect_left(window.sentences, last, key=itemgetter(1))
+    start = window.sentences[before - 1][0] if before else first
+    end = window.sentences[behind][1] if behind < len(window.sentences) else last
+    return {"start": window.start + start, "end": window.start + end}

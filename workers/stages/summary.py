@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ MOST_SENTENCES = 150  # a longer document counts as one of so many: the weights 
 USUAL_TOKENS = 20.0
 
 FloatArray = npt.NDArray[np.float64]
+_NAMES = tuple(weight.name for weight in fields(Weights))
 
 
 # What `lifecycle.quoting` fitted for the packaged model.
@@ -34,10 +36,7 @@ def quoting_of(thresholds: Mapping[str, float]) -> Quoting:
     """The weights among a model's thresholds; those above for a model that has none of its own."""
     if not thresholds:
         return QUOTING
-    one, several = (
-        Weights(**{weight.name: thresholds[f"{part.name}_{weight.name}"] for weight in fields(Weights)})
-        for part in fields(Quoting)
-    )
+    one, several = (Weights(*(thresholds[f"{part}_{name}"] for name in _NAMES)) for part in ("one", "several"))
     return Quoting(one, several)
 
 
@@ -55,18 +54,29 @@ def merge_summary(
     Goldstein 1998).
     """
     rows = sentences_once(windows)
-    salience = np.array([results[w].salience[s] for w, s in rows], dtype=np.float64)
-    tokens = np.array([results[w].tokens[s] for w, s in rows], dtype=np.int64)
+    kept = _numbers(windows, rows)
+    salience = np.array([value for result in results for value in result.salience], dtype=np.float64)[kept]
+    tokens = np.array([count for result in results for count in result.tokens], dtype=np.int64)[kept]
     allowed = quotable(tokens)
     if not allowed.any():
         return None
-    vectors = np.array([results[w].vectors[s] for w, s in rows], dtype=np.float64) / 127.0
-    *weights, redundancy = astuple(quoting.one if max_sentences == 1 else quoting.several)
+    vectors = np.concatenate([result.vectors for result in results])[kept].astype(np.float64) / 127.0
+    *weights, redundancy = _values(quoting.one if max_sentences == 1 else quoting.several)
     merit = evidence(salience, vectors, tokens) @ np.array(weights)
     chosen = sorted(choose(np.where(allowed, merit, -np.inf), vectors, max_sentences, redundancy=redundancy))
     picked = tuple(_span(windows, *rows[number]) for number in chosen)
     joined = " ".join(" ".join(text[span.start : span.end].split()) for span in picked)
     return Summary(text=joined, kind="extractive", sentences=picked)
+
+
+def _values(weights: Weights) -> tuple[float, ...]:
+    return tuple(getattr(weights, name) for name in _NAMES)
+
+
+def _numbers(windows: Sequence[Window], rows: Sequence[tuple[int, int]]) -> list[int]:
+    """Numbers of sentences, counted over all windows."""
+    first = list(accumulate((len(window.sentences) for window in windows), initial=0))
+    return [first[window] + sentence for window, sentence in rows]
 
 
 def sentences_once(windows: Sequence[Window]) -> list[tuple[int, int]]:

@@ -1,0 +1,84 @@
+"""What the step of padded lengths costs in padding and saves in company. Figures of decision 0012.
+
+    python -m benchmarks.padding_steps [DATA] [--documents 1100]
+
+Lengths of windows are those of the documents; batches are chosen by the product's own policy, and counted, not run:
+three epochs of 128 documents under way, the device takes the next batch as soon as it has done the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.clock import trunk_tokenizer
+from benchmarks.documents import read_samples
+from benchmarks.options import make_parser
+from workers.batching.policy import BatchLimit, Buckets
+from workers.settings import BatchSettings, EpochSettings, WindowSettings
+from workers.text.sentences import split_sentences
+from workers.text.windows import cut_windows
+
+STEPS = (16, 8, 4, 1)
+WAITS_S = (0.005, 1.0, 60.0)
+FRAME = 2  # special tokens of a window
+PASS_S, TOKENS_PER_S = 0.008, 7_000.0  # of the passes that are not run
+BUDGET = 4_096  # padded tokens
+
+
+def lengths_of(texts: Sequence[str]) -> list[list[int]]:
+    """Tokens of each window, by document."""
+    window = WindowSettings()
+    return [
+        [
+            len(cut.tokens)
+            for cut in cut_windows(
+                text,
+                tokens,
+                split_sentences(text),
+                max_tokens=window.max_tokens,
+                overlap_tokens=window.overlap_tokens,
+            )
+        ]
+        for text, tokens in zip(texts, trunk_tokenizer().cut(texts), strict=True)
+    ]
+
+
+def count_batches(epochs: Sequence[Sequence[int]], *, step: int, max_wait_s: float) -> tuple[int, int]:
+    """Batches, and their padded tokens together."""
+    limit = BatchLimit(BatchSettings().max_items, BUDGET)
+    buckets: Buckets[int] = Buckets()
+    left = [len(epoch) for epoch in epochs]
+    begun = done = batches = padded = 0
+    now_s = 0.0
+    while done < len(epochs):
+        while begun < min(len(epochs), done + EpochSettings().max_in_flight):
+            for tokens in epochs[begun]:
+                buckets.add(begun, area=-(-(tokens + FRAME) // step) * step, now_s=now_s)
+            begun += 1
+        batch = buckets.take_batch(limit, now_s=now_s, max_wait_s=max_wait_s)
+        area = sum(entry.area for entry in batch)
+        now_s += PASS_S + area / TOKENS_PER_S
+        batches, padded = batches + 1, padded + area
+        for entry in batch:
+            left[entry.item] -= 1
+        while done < begun and not left[done]:
+            done += 1
+    return batches, padded
+
+
+def main() -> None:
+    parser = make_parser(__doc__, documents=1_100, turns=None)
+    arguments = parser.parse_args()
+    lengths = lengths_of([sample.text for sample in read_samples(arguments.data, arguments.documents)])
+    size = EpochSettings().max_records
+    epochs = [[n for own in lengths[at : at + size] for n in own] for at in range(0, len(lengths), size)]
+    useful = sum(map(sum, epochs))
+    print("| step | longest wait, s | waste | padded tokens of a batch |\n| --- | --- | --- | --- |")
+    for step in STEPS:
+        for wait_s in WAITS_S:
+            batches, padded = count_batches(epochs, step=step, max_wait_s=wait_s)
+            print(f"| {step} | {wait_s:g} | {1 - useful / padded:.1%} | {padded / batches:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()
