@@ -10,7 +10,20 @@ import sys
 
 import typer
 
-from workers.cli import check, dead_letters, demo, distil, evaluate, models, optimize, run, schema, train, worker
+from workers.cli import (
+    check,
+    dead_letters,
+    demo,
+    distil,
+    evaluate,
+    insights,
+    models,
+    optimize,
+    run,
+    schema,
+    train,
+    worker,
+)
 from workers.errors import ConfigurationError, DependencyError, EnrichError
 
 OK, BUG, USAGE, DEPENDENCY, INTERRUPTED = 0, 1, 2, 3, 130
@@ -27,6 +40,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("worker")(worker.worker)
+app.command("insights")(insights.insights)
 app.command("check")(check.check)
 app.command("schema")(schema.schema)
 app.command("train")(train.train)

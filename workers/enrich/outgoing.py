@@ -52,7 +52,7 @@ class Outgoing:
         if len(value) > self.max_record_bytes:
             detail = f"{len(value)} bytes exceed output.max_record_bytes={self.max_record_bytes}"
             return self.dead(incoming, Failure(FailedStep.PUBLISH, "result_too_large", detail, document.id))
-        run = ("enrich-run", run_receipt(outcome.run, self.worker))
+        run = ("enrich-run", run_receipt(outcome.run, self.worker, incoming.timestamp_ms))
         return OutgoingRecord(self.enriched_topic, incoming.key, value, (*passed_on(incoming.headers), JSON, run))
 
     def dead(self, incoming: IncomingRecord, failure: Failure) -> OutgoingRecord:
@@ -86,11 +86,13 @@ def attempts_before(headers: Headers) -> int:
     return max(0, int(marks[-1]) - 1)
 
 
-def run_receipt(run: RunReceipt, worker: str) -> bytes:
-    """The part of the receipts that differs from run to run, as JSON; seconds are those of the record's epoch."""
+def run_receipt(run: RunReceipt, worker: str, timestamp_ms: int | None) -> bytes:
+    """The part of the receipts that differs from run to run, as JSON; seconds are those of the record's epoch, and
+    `timestamp_ms` is the input record's, from which a reader tells how long the document took from end to end."""
     return orjson.dumps(
         {
             "worker": worker,
+            "timestamp_ms": timestamp_ms,
             "segments": run.segments,
             "cache_lookups": run.cache_lookups,
             "cache_hits": run.cache_hits,
