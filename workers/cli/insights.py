@@ -41,6 +41,7 @@ def insights(
         told = f"{error.name} is not installed: in an environment of its own, {NEEDED}"
         raise ConfigurationError(told) from error
     configure_logging()
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a timer that is late on a busy machine is no news
     pinned = read_reference(reference) if reference else None
     own, tls = settings.insights, tls_of(settings.kafka)
     prepare_topics(settings, changelog_topic(own.group_id))

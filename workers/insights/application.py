@@ -162,4 +162,6 @@ def credentials(kafka: KafkaSettings, tls: ssl.SSLContext | None) -> Any:
 def run(state: Insights, *, tls: ssl.SSLContext | None = None) -> None:
     """Until SIGTERM or SIGINT. Raises SystemExit, as Faust's worker does."""
     app = make_application(state, tls=tls)
-    faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None  # draws on whatever the output is
+    worker.execute_from_commandline()
