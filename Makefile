@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+INSIGHTS := .venv-insights
+INSIGHTS_STAMP := $(INSIGHTS)/.installed
 
-.PHONY: demo test lint chaos bench evaluate trained clean
+.PHONY: demo test insights lint chaos bench evaluate trained clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
 
-test: $(STAMP) lint
+test: $(STAMP) $(INSIGHTS_STAMP) lint
 	$(BIN)/python -m pytest -q
 
 lint: $(STAMP)
@@ -17,6 +19,18 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/enrich schema --check
+
+# Faust and huggingface-hub cannot share an environment (docs/decisions/0015): the insights application has one of its own,
+# small and without a model. A minute.
+insights: $(INSIGHTS_STAMP)
+	@$(INSIGHTS)/bin/enrich insights
+
+$(INSIGHTS_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(INSIGHTS)
+	$(INSIGHTS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(INSIGHTS)/bin/python -m pip install --quiet --group insights
+	$(INSIGHTS)/bin/python -m pip install --quiet --no-deps -e .
+	@touch $@
 
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos --documents 20000 --workers 3 --kills 3 --freezes 3 --command "$(BIN)/enrich worker"
@@ -59,4 +73,4 @@ trained: $(STAMP)
 	@cat docs/trained.md
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(INSIGHTS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -48,10 +48,7 @@ def test_totals_are_exact_through_kills_and_aborted_transactions(kafka_settings:
     kafka, log = kafka_settings, tmp_path / "insights.log"
     sent = records(kafka, 1_500, seed=1)
     produce(kafka, sent)
-    options = {
-        "batch_records": 50,
-        "batch_wait_ms": 50,
-    }  # many small batches: there is something to be in the middle of
+    options = {"batch_records": 50, "batch_wait_ms": 50}  # many small batches to be in the middle of
     for reached in (100, 900):
         with running_insights(kafka, log, **options) as insights:
             insights.wait_for("records", reached)

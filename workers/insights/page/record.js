@@ -1,7 +1,7 @@
 // One record: its text in pieces as the server cut them, its relations as a graph, and the buttons that judge it.
 import { drawing, element, number } from "/charts.js";
 
-const COLOURS = 6, GRAPH = 420, MOST_NODES = 16;
+const COLOURS = 6, GRAPH = 460, HIGH = 300, MOST_NODES = 10, MOST_NAMED = 8;
 
 export function showRecord(record, judge) {
   return record.kind === "dead" ? showDead(record) : showEnriched(record, judge);
@@ -81,7 +81,7 @@ function entityTable(record, judge) {
 
 function labelTable(record, judge) {
   const given = new Set(record.classification.labels.map((label) => label.name));
-  return table(["Label", "Score", "", "Is it right?"], record.classification.candidates.map((label) => element("tr", {},
+  return table(["Label", "Score", "How sure", "Is it right?"], record.classification.candidates.map((label) => element("tr", {},
     element("td", {}, label.name), element("td", {}, label.score.toFixed(2)),
     element("td", {}, element("meter", { min: 0, max: 1, value: label.score, "aria-label": `${label.name}: ${label.score.toFixed(2)}` })),
     given.has(label.name) ? judging("classification", label.name, label.name, label.name, judge) : element("td", {}, "not given"))));
@@ -94,28 +94,37 @@ function relationTable(record, judge) {
     judging("relations", `${relation.head}>${relation.type}>${relation.tail}`, relation.type, relation.type, judge))));
 }
 
-// Mentions of one name and type are one node; the nodes stand on a circle, in the order of the text.
+// Mentions of one name and type are one node. The nodes with most relations stand on a circle; what is left out, and the
+// names of the relations where there are many, are in the table below.
 function relationGraph(record, colour) {
+  const texts = new Map(record.entities.map((entity) => [entity.id, entity.text]));
   const named = new Map(record.entities.map((entity) => [entity.id, `${entity.type}\u0000${entity.text}`]));
-  const nodes = [...new Set(record.relations.flatMap((relation) => [named.get(relation.head), named.get(relation.tail)]))].filter(Boolean).slice(0, MOST_NODES);
-  const label = record.relations.map((relation) => `${record.entities.find((e) => e.id === relation.head)?.text} ${relation.type} ${record.entities.find((e) => e.id === relation.tail)?.text}`).join("; ");
-  const svg = drawing("svg", { viewBox: `0 0 ${GRAPH} ${GRAPH * 0.6}`, role: "img", "aria-label": label });
+  const edges = new Map(), degree = new Map();
+  for (const { head, type, tail } of record.relations) {
+    const [from, to] = [named.get(head), named.get(tail)];
+    if (from === undefined || to === undefined || from === to) continue;
+    edges.set(`${from}\u0001${type}\u0001${to}`, [from, type, to]);
+    for (const node of [from, to]) degree.set(node, (degree.get(node) ?? 0) + 1);
+  }
+  const nodes = [...degree.keys()].sort((one, other) => degree.get(other) - degree.get(one)).slice(0, MOST_NODES);
+  const drawn = [...edges.values()].filter(([from, , to]) => nodes.includes(from) && nodes.includes(to));
+  const label = record.relations.map(({ head, type, tail }) => `${texts.get(head) ?? head} ${type} ${texts.get(tail) ?? tail}`).join("; ");
+  const svg = drawing("svg", { viewBox: `0 0 ${GRAPH} ${HIGH}`, role: "img", "aria-label": label });
   const place = (name) => {
     const turn = (2 * Math.PI * nodes.indexOf(name)) / nodes.length - Math.PI;
-    return [GRAPH / 2 + Math.cos(turn) * GRAPH * 0.32, GRAPH * 0.3 + Math.sin(turn) * GRAPH * 0.22];
+    return [GRAPH / 2 + Math.cos(turn) * GRAPH * 0.33, HIGH / 2 + Math.sin(turn) * HIGH * 0.38];
   };
-  for (const relation of record.relations) {
-    const [from, to] = [named.get(relation.head), named.get(relation.tail)];
-    if (!nodes.includes(from) || !nodes.includes(to) || from === to) continue;
+  for (const [from, type, to] of drawn) {
     const [x1, y1] = place(from), [x2, y2] = place(to);
     const bend = [(x1 + x2) / 2 + (y2 - y1) * 0.12, (y1 + y2) / 2 + (x1 - x2) * 0.12];
-    svg.append(drawing("path", { d: `M${x1} ${y1}Q${bend[0]} ${bend[1]} ${x2} ${y2}`, class: "edge" }), arrow(bend, [x2, y2]),
-      drawing("text", { x: bend[0], y: bend[1], "text-anchor": "middle" }, short(relation.type)));
+    svg.append(drawing("path", { d: `M${x1} ${y1}Q${bend[0]} ${bend[1]} ${x2} ${y2}`, class: "edge" },
+      drawing("title", {}, `${from.split("\u0000")[1]} ${type} ${to.split("\u0000")[1]}`)), arrow(bend, [x2, y2]));
+    if (drawn.length <= MOST_NAMED) svg.append(drawing("text", { x: bend[0], y: bend[1], "text-anchor": "middle" }, short(type)));
   }
   for (const name of nodes) {
     const [type, text] = name.split("\u0000"), [x, y] = place(name);
     svg.append(drawing("g", { class: colour(type) }, drawing("circle", { cx: x, cy: y, r: 6, class: "dot" })),
-      drawing("text", { x, y: y - 10, "text-anchor": "middle" }, short(text)));
+      drawing("text", { x, y: y < HIGH / 2 ? y - 12 : y + 20, "text-anchor": "middle" }, short(text)));
   }
   return svg;
 }
