@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 INSIGHTS := .venv-insights
 INSIGHTS_STAMP := $(INSIGHTS)/.installed
 
-.PHONY: demo test insights lint chaos bench evaluate trained clean
+.PHONY: demo page test lint chaos bench evaluate trained clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
@@ -22,8 +22,8 @@ lint: $(STAMP)
 
 # Faust and huggingface-hub cannot share an environment (docs/decisions/0015): the insights application has one of its own,
 # small and without a model. A minute.
-insights: $(INSIGHTS_STAMP)
-	@$(INSIGHTS)/bin/enrich insights
+page: $(STAMP) $(INSIGHTS_STAMP)
+	@$(BIN)/enrich demo --keep
 
 $(INSIGHTS_STAMP): pyproject.toml
 	$(PYTHON) -m venv $(INSIGHTS)

@@ -44,9 +44,8 @@ def test_the_index_is_never_infinite_and_the_distance_of_strangers_is_1(a: dict[
 
 def test_known_values() -> None:
     # By hand: (0.8 - 0.2) ln(0.8 / 0.2) twice; pseudo-counts hardly matter at these sizes.
-    assert population_stability({"a": 80_000, "b": 20_000}, {"a": 20_000, "b": 80_000}) == pytest.approx(
-        1.6636, abs=1e-3
-    )
+    one, other = {"a": 80_000, "b": 20_000}, {"a": 20_000, "b": 80_000}
+    assert population_stability(one, other) == pytest.approx(1.6636, abs=1e-3)
     assert jensen_shannon({"a": 1}, {"a": 1, "b": 1}) == pytest.approx(0.5579, abs=1e-4)
 
 

@@ -48,6 +48,7 @@ class Stream:
             self.alerts += told
             if told or number % 24 == 23:
                 self.table |= self.served.state.changes()
+        self.table |= self.served.state.changes()
         return self.alerts[before:]
 
     def restart(self) -> None:

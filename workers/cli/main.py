@@ -21,6 +21,7 @@ from workers.cli import (
     optimize,
     run,
     schema,
+    sentinel,
     train,
     worker,
 )
@@ -41,6 +42,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("worker")(worker.worker)
 app.command("insights")(insights.insights)
+app.command("sentinel")(sentinel.sentinel)
 app.command("check")(check.check)
 app.command("schema")(schema.schema)
 app.command("train")(train.train)

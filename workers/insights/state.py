@@ -104,7 +104,7 @@ class Insights:
 
     def told(self, alerts: list[DriftAlert]) -> None:
         """Sent and acknowledged: a crash before this sends them again under the same id, a crash after it does not."""
-        self._drift_changed = self._windows_compared > 0
+        self._drift_changed |= self._windows_compared > 0
         self._windows_compared = 0
         self.alerts.extend(alerts)
         self._new_alerts += alerts
