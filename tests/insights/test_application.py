@@ -28,8 +28,8 @@ pytestmark = [
 
 def records(kafka: KafkaSettings, count: int, *, seed: int) -> list[OutgoingRecord]:
     now_ms = time.time_ns() // 1_000_000
-    topics = {"enriched_topic": kafka.enriched_topic, "dead_topic": kafka.dead_topic}
-    return list(stream(count, **topics, sent_ms=now_ms, seed=seed))
+    topics = kafka.enriched_topic, kafka.dead_topic
+    return list(stream(count, enriched_topic=topics[0], dead_topic=topics[1], sent_ms=now_ms, seed=seed))
 
 
 def plain_count(kafka: KafkaSettings, sent: Sequence[OutgoingRecord]) -> tuple[dict[str, int], Counter[str]]:

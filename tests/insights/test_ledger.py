@@ -48,7 +48,8 @@ def test_nothing_is_lost_or_counted_twice_through_a_crash(
         for scope, offset, time_s, counted in log[first:last]:
             ledger.fold(scope, offset, time_s, counted, now_s=NOW_S)
 
-    before, table = Ledger(), {}
+    before = Ledger()
+    table: dict[str, dict[str, object]] = {}
     feed(before, 0, committed)
     table |= {key: wire(value) for key, value in before.changes()}
     feed(before, committed, crash_at)

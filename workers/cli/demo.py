@@ -63,9 +63,7 @@ class Seen:
 
 def demo(
     *,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="leave all of it running for the live page, until Ctrl-C")
-    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="leave it running, with a live page, until Ctrl-C")] = False,
 ) -> None:
     """Start an embedded Kafka and Redis and a worker, send the sample documents, and show what comes back."""
     from workers.transport.kafka_admin import create_topics
