@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +45,7 @@ def insights(
     logging.getLogger("mode.timers").setLevel(logging.ERROR)  # a timer that is late on a busy machine is no news
     pinned = read_reference(reference) if reference else None
     own, tls = settings.insights, tls_of(settings.kafka)
+    require_free_port(own.host, own.port)
     prepare_topics(settings, changelog_topic(own.group_id))
     run(Insights(settings.kafka, own, clock=time.time, pinned=pinned), tls=tls)
 
@@ -58,6 +60,18 @@ def prepare_topics(settings: Settings, changelog: str) -> None:
         raise DependencyError(f"topic {' and '.join(missing)} does not exist: create it, or correct its name")
     create_topics(kafka, (own.corrections_topic, changelog), partitions=1, options=KEPT)
     create_topics(kafka, (own.alerts_topic,), partitions=1)
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Told here in a line, and not by Faust in a hundred."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            probe.bind(address)
+    except OSError as error:
+        told = f"insights.host={host} insights.port={port} cannot be served: {error.strerror}: choose others"
+        raise ConfigurationError(told) from None
 
 
 def tls_of(kafka: KafkaSettings) -> ssl.SSLContext | None:
