@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -25,7 +26,7 @@ class Correction(FrozenRecord):
     Holds no text of the document, so that the topic may be kept for long.
     """
 
-    schema_version: str = Field(default="1", pattern="^1$")
+    schema_version: Literal["1"] = "1"
     origin: Origin = Field(description="The input record whose enrichment is judged")
     document_id: str = Field(min_length=1, max_length=512)
     stage: StageName

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.cli.options import with_settings
-from workers.errors import ConfigurationError, DependencyError, extra_needed
+from workers.errors import ConfigurationError, DependencyError
 from workers.settings import KafkaSettings, Settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from workers.insights.drift import Reference
 
-NEEDED = "pip install --group insights && pip install --no-deps ."
+NEEDED = "`pip install --group insights && pip install --no-deps .`, or `make page`"
 KEPT = {"cleanup.policy": "compact"}
 
 
@@ -52,8 +52,8 @@ def insights(
 
 def prepare_topics(settings: Settings, changelog: str) -> None:
     """The workers' topics must be there; ours are made. Raises ConfigurationError or DependencyError."""
-    with extra_needed("insights"):
-        from workers.transport.kafka_admin import create_topics, missing_topics
+    from workers.transport.kafka_admin import create_topics, missing_topics
+
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it would say is in our one line
     kafka, own = settings.kafka, settings.insights
     if missing := missing_topics(kafka, (kafka.enriched_topic, kafka.dead_topic)):
