@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 INSIGHTS := .venv-insights
 INSIGHTS_STAMP := $(INSIGHTS)/.installed
 
-.PHONY: demo page test lint chaos bench evaluate trained clean
+.PHONY: demo page test lint chaos rolling bench evaluate trained chart image lock sbom audit clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
@@ -35,6 +35,10 @@ $(INSIGHTS_STAMP): pyproject.toml
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos --documents 20000 --workers 3 --kills 3 --freezes 3 --command "$(BIN)/enrich worker"
 
+# Three workers restarted one after another under load; needs an Apache Kafka, see tests/services.py.
+rolling: $(STAMP)
+	$(BIN)/python -m tests.chaos.rolling
+
 # Linux wheels of torch bring gigabytes of CUDA. Without a GPU:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -49,7 +53,7 @@ $(STAMP): pyproject.toml
 # Every figure about speed, into docs/benchmarks: an hour or two on two cores. FILE=... for documents of your own, JSON
 # lines or a folder of such files; BENCHES="limit mix" for some of them. One that fails does not stop the others.
 FILE ?=
-BENCHES ?= limit throughput peers mix latency scale exactly_once memory overhead
+BENCHES ?= limit throughput peers mix latency scale backlog exactly_once memory overhead
 bench: $(STAMP)
 	@failed=; for name in $(BENCHES); do \
 		echo "## $$name"; $(BIN)/python -m benchmarks.$$name $(FILE) || failed="$$failed $$name"; \
@@ -71,6 +75,48 @@ trained: $(STAMP)
 	$(BIN)/python -m benchmarks.trained $(DATA) > docs/trained.md.new
 	@mv docs/trained.md.new docs/trained.md
 	@cat docs/trained.md
+
+# The chart's golden files, rendered by Helm as a library. It asks for Python 3.12 and works on 3.11.
+$(VENV)/.helm: $(STAMP)
+	$(BIN)/python -m pip install --quiet --ignore-requires-python 'helm-sdkpy==0.1.32'
+	@touch $@
+chart: $(VENV)/.helm
+	$(BIN)/python -m tests.deploy.chart
+
+# A release names its base by digest: make image BASE_IMAGE=docker.io/library/python@sha256:... TARGET=cuda
+TARGET ?= cpu
+BASE_IMAGE ?= docker.io/library/python:3.11-slim-bookworm
+image:
+	docker build --file deploy/Dockerfile --target $(TARGET) --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag enrich-workers:$(TARGET) .
+
+# What the image installs, with hashes. `make lock UPGRADE=--upgrade` takes what is new. See docs/operating.md.
+UPGRADE ?=
+LOCK = $(VENV)/.supply/bin/uv pip compile --quiet pyproject.toml --extra confluent --extra openai --extra otel \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header \
+	--overrides deploy/image/overrides.txt $(UPGRADE)
+lock: $(VENV)/.supply/.installed
+	$(LOCK) --overrides deploy/image/overrides-cpu.txt --no-emit-package torch --output-file deploy/image/requirements-cpu.txt
+	$(LOCK) --output-file deploy/image/requirements-cuda.txt
+
+# Tools that look at environments live in one of their own.
+$(VENV)/.supply/.installed: $(STAMP)
+	$(PYTHON) -m venv $(VENV)/.supply
+	$(VENV)/.supply/bin/python -m pip install --quiet 'uv>=0.9' 'cyclonedx-bom>=7,<8' 'pip-licenses>=5,<6' 'pip-audit>=2.9,<3'
+	@touch $@
+
+# The bill of materials and the licences of what the image installs, into build/.
+$(VENV)/.image/.installed: $(VENV)/.supply/.installed deploy/image/requirements-cpu.txt
+	rm -rf $(VENV)/.image && $(PYTHON) -m venv --without-pip $(VENV)/.image
+	$(VENV)/.supply/bin/uv pip install --quiet --python $(VENV)/.image/bin/python --no-deps --require-hashes -r deploy/image/requirements-cpu.txt
+	$(VENV)/.supply/bin/uv pip install --quiet --python $(VENV)/.image/bin/python --no-deps $(if $(TORCH_INDEX),--index $(TORCH_INDEX)) torch==2.13.0 .
+	@touch $@
+sbom: $(VENV)/.image/.installed
+	@mkdir -p build
+	$(VENV)/.supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json $(VENV)/.image/bin/python
+	$(VENV)/.supply/bin/pip-licenses --python $(VENV)/.image/bin/python --format=markdown --order=license --output-file build/licences.md
+
+audit: $(VENV)/.supply/.installed
+	$(VENV)/.supply/bin/pip-audit --disable-pip --require-hashes --requirement deploy/image/requirements-cpu.txt
 
 clean:
 	rm -rf $(VENV) $(INSIGHTS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

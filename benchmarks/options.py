@@ -33,9 +33,11 @@ def make_parser(doc: str | None, *, documents: int, turns: int | None) -> argpar
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """As in the file, if one is named, but never with a cache: what is remembered is not measured."""
+    """As in the file, if one is named, but without a cache, which would not be measured, and without metrics."""
     settings = load_settings(arguments.config)
-    return settings.model_copy(update={"cache": settings.cache.model_copy(update={"kind": "none"})})
+    quiet = settings.telemetry.model_copy(update={"port": 0})  # several workers would want the same
+    cache = settings.cache.model_copy(update={"kind": "none"})
+    return settings.model_copy(update={"cache": cache, "telemetry": quiet})
 
 
 def command_of(name: str, parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> str:

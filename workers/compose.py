@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import Any, assert_never
 
 from schemas.base import StageName
-from workers.batching.calibration import Budgets
+from workers.batching.calibration import Budgets, calibrated_speed
 from workers.batching.device import Device
 from workers.batching.scheduler import Batcher
 from workers.budgets import measured_budgets
@@ -23,7 +24,7 @@ from workers.enrich.lanes import Lane, by_stage
 from workers.enrich.outgoing import Outgoing
 from workers.enrich.pipeline import Pipeline
 from workers.enrich.reading import Cutter, Reader
-from workers.enrich.receipts import code_version, receipts_of
+from workers.enrich.receipts import PACKAGE_VERSION, code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError, extra_needed
 from workers.models.base import WindowModel
@@ -43,6 +44,9 @@ from workers.settings import (
     ZeroShotModel,
 )
 from workers.stages.fingerprint import fingerprint
+from workers.telemetry.recorder import NullRecorder, Recorder
+from workers.telemetry.sources import ServedModel, Sources
+from workers.telemetry.traces import Tracing
 from workers.transport.base import Transport
 from workers.transport.clients import open_transport, start_checks
 
@@ -193,6 +197,9 @@ def open_worker(
     models: Mapping[str, AnyModel],
     transport: Transport,
     budgets: Mapping[str, Budgets] = MappingProxyType({}),
+    *,
+    recorder: Recorder | None = None,
+    tracing: Tracing | None = None,
 ) -> Iterator[Worker]:
     """A worker over `transport`, not started. `budgets` by lane: see `measured_budgets`; else batches are as set."""
     outgoing = Outgoing(
@@ -200,20 +207,54 @@ def open_worker(
         dead_topic=settings.kafka.dead_topic,
         max_record_bytes=settings.output.max_record_bytes,
         max_payload_bytes=settings.limits.max_dead_letter_bytes,
-        worker=settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}",
+        worker=worker_name(settings),
     )
     with open_pipeline(settings, models, budgets) as pipeline:
-        yield Worker(transport, pipeline, outgoing, settings.epoch)
+        yield Worker(
+            transport, pipeline, outgoing, settings.epoch, recorder=recorder or NullRecorder(), tracing=tracing
+        )
+
+
+def worker_name(settings: Settings) -> str:
+    return settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 
 @contextmanager
 def kafka_worker(settings: Settings) -> Iterator[Worker]:
-    """The worker of `enrich worker`."""
-    start_checks(settings.kafka).check_record_limit(settings.kafka, settings.output.max_record_bytes)
-    models = load_models(settings)
-    budgets = measured_budgets(settings, models)
-    with open_worker(settings, models, open_transport(settings.kafka), budgets) as worker:
-        yield worker
+    """The worker of `enrich worker`, watched from before its models are loaded."""
+    from workers.telemetry.opened import open_telemetry
+
+    with open_telemetry(settings, worker=worker_name(settings), version=PACKAGE_VERSION) as telemetry:
+        start_checks(settings.kafka).check_record_limit(settings.kafka, settings.output.max_record_bytes)
+        telemetry.health.doing("loading the models")
+        began_s = time.monotonic()
+        models = load_models(settings)
+        load_s = time.monotonic() - began_s
+        budgets = measured_budgets(settings, models)
+        transport = open_transport(settings.kafka)
+        recorder, tracing = telemetry.recorder, telemetry.tracing
+        with open_worker(settings, models, transport, budgets, recorder=recorder, tracing=tracing) as worker:
+            sources = sources_of(worker.pipeline, models, load_s=load_s)
+            telemetry.loaded(sources, tokens_per_s=calibrated_speed([budgets.get(lane) for lane in models]))
+            yield worker
+
+
+def sources_of(pipeline: Pipeline, models: Mapping[str, AnyModel], *, load_s: float) -> Sources:
+    """What counts in a running pipeline, for whoever asks."""
+    from workers.models.device_memory import device_memory
+
+    served = [
+        ServedModel(lane, m.info.name, m.info.revision, m.info.precision, m.info.device or "remote")
+        for lane, m in models.items()
+    ]
+    return Sources(
+        batchers={lane: answers.batcher.stats for lane, answers in pipeline.answers.items()},
+        cache=next(iter(pipeline.answers.values())).cache.status,
+        models=served,
+        memory=lambda: device_memory(model.device for model in served),
+        load_s=load_s,
+        version=PACKAGE_VERSION,
+    )
 
 
 @contextmanager

@@ -78,7 +78,8 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
             "matplotlib",
         },
     ),
-    "workers.telemetry": (set(), {"orjson"}),
+    "workers.telemetry": (set(), {"orjson", "prometheus_client", "opentelemetry"}),
+    "workers.planning": (set(), {"pydantic"}),
     "workers.insights": (
         {"schemas", "workers.telemetry"},
         {"faust", "mode", "yarl", "aiohttp", "datasketches", "orjson", "pydantic"},
@@ -97,6 +98,8 @@ CONFINED = {
     "redis": ("workers/cache/redis",),
     "faust": ("workers/insights/application", "workers/insights/committed"),
     "datasketches": ("workers/insights/sketches",),
+    "prometheus_client": ("workers/telemetry/prometheus",),
+    "opentelemetry": ("workers/telemetry/otel",),
     "httpx2": ("workers/models/adapters/openai",),
 }
 

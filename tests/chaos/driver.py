@@ -68,7 +68,11 @@ class Fleet:
         config.write_text(yaml.safe_dump({"kafka": kafka, "epoch": {"max_records": self.plan.epoch_records}}))
         ours = ("ENRICH_CONFIG", "ENRICH_KAFKA_", "ENRICH_EPOCH_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        environment |= {"ENRICH_CONFIG": str(config), "ECHO_EPOCH_MS": str(self.plan.epoch_ms)}
+        environment |= {
+            "ENRICH_CONFIG": str(config),
+            "ENRICH_TELEMETRY__PORT": "0",
+            "ECHO_EPOCH_MS": str(self.plan.epoch_ms),
+        }
         with (self.folder / f"worker-{slot}.{self.starts}.log").open("wb") as output:
             self.processes[slot] = subprocess.Popen(
                 shlex.split(self.plan.command), env=environment, stdout=output, stderr=output

@@ -16,6 +16,7 @@ from workers.cli.worker import ALL as WORKER
 from workers.configuration import options
 from workers.settings import KafkaSettings
 
+WITHOUT_A_PORT = {"ENRICH_TELEMETRY__PORT": "0"}
 SAMPLES = Path(__file__).parents[2] / "workers" / "cli" / "samples"
 
 
@@ -30,7 +31,7 @@ def enrich(
 
 def named_in_environment(kafka: KafkaSettings) -> dict[str, str]:
     names = ("bootstrap_servers", "input_topic", "enriched_topic", "dead_topic", "group_id")
-    return {f"ENRICH_KAFKA__{name.upper()}": str(getattr(kafka, name)) for name in names}
+    return {f"ENRICH_KAFKA__{name.upper()}": str(getattr(kafka, name)) for name in names} | WITHOUT_A_PORT
 
 
 @pytest.mark.parametrize(("command", "not_its"), [("worker", {"insights"}), ("insights", set(WORKER) - {"kafka"})])
@@ -58,7 +59,8 @@ def test_what_cannot_work_is_one_line_and_exit_code_2(arguments: tuple[str, ...]
 
 
 def test_no_broker_is_exit_code_3(tmp_path: Path) -> None:
-    done = enrich("worker", "--kafka-bootstrap-servers", "127.0.0.1:1", "--kafka-connect-timeout-ms", "1500")
+    arguments = ("worker", "--kafka-bootstrap-servers", "127.0.0.1:1", "--kafka-connect-timeout-ms", "1500")
+    done = enrich(*arguments, environment=WITHOUT_A_PORT)
     assert done.returncode == 3, done.stderr.decode()
     assert "127.0.0.1:1" in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()

@@ -16,7 +16,7 @@ from workers.insights.web import STATIC
 
 @pytest.fixture
 def page() -> Iterator[Served]:
-    with served_page(new_state(host_names="insights.example, other.example", recent_records=20)) as served:
+    with served_page(new_state(host_names="localhost, insights.example", recent_records=20)) as served:
         yield served
 
 

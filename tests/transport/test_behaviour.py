@@ -15,10 +15,11 @@ from tests.transport.harness import (
     next_epoch,
     pass_all_through,
     publish,
+    wait_until,
 )
 from workers.errors import PublishFailed
 from workers.settings import KafkaSettings
-from workers.transport.base import EpochLimits, Headers, IncomingRecord
+from workers.transport.base import EpochLimits, Headers, IncomingRecord, Observable, Standing, Transport
 
 
 @pytest.fixture(
@@ -166,3 +167,58 @@ def test_what_a_member_read_and_did_not_publish_is_read_by_the_next(harness: Har
 def test_a_broker_s_topic_never_ends_and_one_in_memory_ends_for_now(harness: Harness) -> None:
     transport = harness.member()
     assert transport.exhausted() is isinstance(harness, MemoryHarness)
+
+
+def standing_of(transport: Transport) -> Standing:
+    assert isinstance(transport, Observable)
+    return transport.standing()
+
+
+def stands_at(transport: Transport, lag: int) -> Standing | None:
+    transport.poll(LIMITS, timeout_s=0.05, accept=False)
+    standing = standing_of(transport)
+    return standing if sum(standing.lag.values()) == lag and standing.problem is None else None
+
+
+def test_the_lag_is_what_was_not_committed_also_after_a_failure(harness: Harness) -> None:
+    harness.put(*numbered(60))
+    member = harness.member()
+    first = next_epoch(member)
+    wait_until(lambda: stands_at(member, 60), "the whole lag")
+    assert publish(harness, member, first) is None
+    left = 60 - len(first.records)
+    wait_until(lambda: stands_at(member, left), "what is left")
+    second = next_epoch(member)
+    harness.fail_next_publish()
+    assert isinstance(publish(harness, member, second), PublishFailed)
+    member.rewind()
+    again = next_epoch(member)
+    wait_until(lambda: stands_at(member, left), "what is left, again")
+    assert publish(harness, member, again) is None
+    standing = wait_until(lambda: stands_at(member, left - len(again.records)), "what is left after that")
+    assert standing.partitions == 3
+
+
+def test_two_members_stand_at_parts_of_the_lag(harness: Harness) -> None:
+    harness.put(*numbered(60))
+    members = [harness.member(), harness.member()]
+
+    def shared() -> bool | None:
+        for member in members:
+            if (epoch := member.poll(LIMITS, timeout_s=0.05, accept=True)) is not None:
+                del epoch  # read and not published: it stays in the lag
+        standings = [standing_of(member) for member in members]
+        partitions = [standing.partitions for standing in standings]
+        lag = sum(count for standing in standings for count in standing.lag.values())
+        return True if min(partitions) > 0 and sum(partitions) == 3 and lag == 60 else None
+
+    wait_until(shared, "both to have partitions, and the whole lag between them")
+
+
+def test_a_member_that_has_not_joined_says_so(harness: Harness) -> None:
+    member = harness.member()
+    before = standing_of(member)
+    wait_until(lambda: stands_at(member, 0), "a membership")
+    if isinstance(harness, KafkaHarness):
+        assert before.problem is not None
+        assert before.lag == {}

@@ -58,6 +58,7 @@ class BatcherStats:
     windows: int = 0
     padded_tokens: int = 0
     useful_tokens: int = 0
+    capacity_tokens: int = 0  # padded, that these batches could have held
     forward_s: float = 0.0
     decode_s: float = 0.0
     failed_batches: int = 0

@@ -6,7 +6,7 @@ of a length is the smallest that is nearly as fast as the best. Has no clock of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -41,6 +41,16 @@ class Budgets(FrozenSettings):
             for area, budget in sorted(self.padded_tokens.items())
         )
         return "padded tokens of a batch by length, measured: " + ", ".join(told)
+
+
+def calibrated_speed(models: Sequence[Budgets | None]) -> float | None:
+    """Tokens a second of passes alone, at the longest length measured, if every token goes through one of these models
+    and all share a device; None if one of them was not measured."""
+    measured = [found.tokens_per_s for found in models if found is not None and found.tokens_per_s]
+    speeds = [by_length[max(by_length)] for by_length in measured]
+    if not speeds or len(speeds) < len(models):
+        return None
+    return len(speeds) / sum(1.0 / speed for speed in speeds)
 
 
 def smallest_good(speeds: Mapping[int, float]) -> int:

@@ -26,6 +26,10 @@ class BatchLimit:
         """How many items of this padded length go into one batch."""
         return max(1, min(self.max_items, min(self.max_padded_tokens, self.budget(area)) // area))
 
+    def tokens(self, area: int) -> int:
+        """Padded tokens of a full batch of this padded length."""
+        return self.items(area) * area
+
     def budget(self, area: int) -> int:
         """Padded tokens by the nearest measured length above; by the longest for what is longer."""
         if not self.budgets:

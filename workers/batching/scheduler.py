@@ -237,6 +237,7 @@ class Batcher(Generic[PreparedT, RawT]):
                 windows=stats.windows + len(batch.places),
                 padded_tokens=stats.padded_tokens + batch.padded_tokens,
                 useful_tokens=stats.useful_tokens + batch.useful_tokens,
+                capacity_tokens=stats.capacity_tokens + self._limit.tokens(batch.places[0].area),
                 forward_s=stats.forward_s + batch.forward_s,
                 decode_s=stats.decode_s + batch.decode_s,
             )

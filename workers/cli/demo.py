@@ -153,6 +153,7 @@ def worker_process(kafka: KafkaSettings, redis_url: str, log: Path) -> Iterator[
         "ENRICH_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "ENRICH_CACHE__KIND": "redis",
         "ENRICH_CACHE__REDIS_URL": redis_url,
+        "ENRICH_TELEMETRY__PORT": "0",
         "ENRICH_CACHE__TIMEOUT_MS": "1000",  # broker, Redis, worker and reader share this machine
     }
     command = [sys.executable, "-m", "workers.cli.main", "worker"]

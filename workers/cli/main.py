@@ -19,6 +19,7 @@ from workers.cli import (
     insights,
     models,
     optimize,
+    plan,
     run,
     schema,
     sentinel,
@@ -44,6 +45,7 @@ app.command("worker")(worker.worker)
 app.command("insights")(insights.insights)
 app.command("sentinel")(sentinel.sentinel)
 app.command("check")(check.check)
+app.command("plan")(plan.plan)
 app.command("schema")(schema.schema)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

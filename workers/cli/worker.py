@@ -9,7 +9,20 @@ from types import FrameType
 from workers.cli.options import with_settings
 from workers.settings import Settings
 
-ALL = ("kafka", "epoch", "limits", "window", "model", "models", "store", "batch", "cache", "stages", "output")
+ALL = (
+    "kafka",
+    "epoch",
+    "limits",
+    "window",
+    "model",
+    "models",
+    "store",
+    "batch",
+    "cache",
+    "stages",
+    "output",
+    "telemetry",
+)
 
 
 @with_settings(*ALL)

@@ -27,6 +27,7 @@ class RunReceipt:
     segments: int = 0
     cache_hits: int = 0
     cache_lookups: int = 0
+    tokens: int = 0  # of the document's windows, of all models; told to metrics only
     seconds: Mapping[str, float] = field(default_factory=dict)  # by step, of the record's epoch
 
 

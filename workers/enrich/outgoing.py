@@ -15,6 +15,7 @@ from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceip
 from workers.transport.base import Headers, IncomingRecord, OutgoingRecord
 
 JSON = ("content-type", b"application/json")
+TOO_LARGE = "result_too_large"
 OURS = ("content-type", "enrich-")  # headers we set ourselves; everything else of the producer's is passed on
 
 
@@ -31,6 +32,11 @@ class Outgoing:
     def records(self, outcomes: Sequence[Outcome]) -> list[OutgoingRecord]:
         """One record per outcome, in order."""
         return [self.record(outcome) for outcome in outcomes]
+
+    def too_large(self, outcomes: Sequence[Outcome], records: Sequence[OutgoingRecord]) -> int:
+        """How many enriched ones came out as dead letters."""
+        pairs = zip(outcomes, records, strict=True)
+        return sum(record.topic == self.dead_topic and isinstance(outcome, Enriched) for outcome, record in pairs)
 
     def record(self, outcome: Outcome) -> OutgoingRecord:
         if isinstance(outcome, Enriched):
@@ -51,7 +57,7 @@ class Outgoing:
             value = document.model_dump_json().encode()
         if len(value) > self.max_record_bytes:
             detail = f"{len(value)} bytes exceed output.max_record_bytes={self.max_record_bytes}"
-            return self.dead(incoming, Failure(FailedStep.PUBLISH, "result_too_large", detail, document.id))
+            return self.dead(incoming, Failure(FailedStep.PUBLISH, TOO_LARGE, detail, document.id))
         run = ("enrich-run", run_receipt(outcome.run, self.worker, incoming.timestamp_ms))
         return OutgoingRecord(self.enriched_topic, incoming.key, value, (*passed_on(incoming.headers), JSON, run))
 

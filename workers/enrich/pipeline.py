@@ -38,15 +38,17 @@ class Pipeline:
     assembler: Assembler
     condensers: Mapping[str, Condenser] = field(default_factory=dict)  # of lanes that write summaries, and only those
 
-    def enrich(self, records: Sequence[IncomingRecord]) -> list[Outcome]:
-        """One outcome per record, in order. Raises ModelError only if the device itself is lost."""
-        watch = StepTimes()
+    def enrich(self, records: Sequence[IncomingRecord], watch: StepTimes | None = None) -> list[Outcome]:
+        """One outcome per record, in order. Raises ModelError only if the device itself is lost. `watch` is told the
+        time of each step."""
+        watch = watch or StepTimes()
         with watch.step("validate"):
             checked = [self.check(record) for record in records]
         with watch.step("segment"):
             read = self.reader.read(checked)  # the accepted ones become readings
         readings = [item for item in read if isinstance(item, Reading)]
-        answered = self.ask(readings, watch)
+        with watch.phase("answer"):
+            answered = self.ask(readings, watch)
         with watch.step("assemble"):
             shares = {lane: iter(found) for lane, found in answered.items()}
             outcomes = [
@@ -98,7 +100,8 @@ class Pipeline:
             return Failed(reading.record, document)
         count = sum(share.lookups for share in shares.values())
         hits = sum(share.cache_hits for share in shares.values())
-        return Enriched(reading.record, document, RunReceipt(count, cache_hits=hits, cache_lookups=count))
+        tokens = sum(len(window.tokens) for cut in reading.cuts.values() for window in cut.windows)
+        return Enriched(reading.record, document, RunReceipt(count, hits, cache_lookups=count, tokens=tokens))
 
     def blame(self, lane: str, failed: Sequence[ModelFailed], windows: int, document_id: str) -> Failure:
         """Says which stages went without an answer, where others have one."""

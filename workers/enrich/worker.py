@@ -16,16 +16,21 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
+from workers.enrich.observed import committed_epoch, load_of, traced_documents, with_contexts
 from workers.enrich.outcome import Enriched, Failed, Outcome
 from workers.enrich.outgoing import Outgoing
 from workers.enrich.pipeline import Pipeline
 from workers.errors import DependencyError, DeviceLost, PublishFailed
 from workers.settings import EpochSettings
-from workers.transport.base import Epoch, EpochLimits, Transport
+from workers.telemetry.recorder import NullRecorder, Recorder
+from workers.telemetry.steps import StepTimes
+from workers.telemetry.traces import EpochTrace, Tracing
+from workers.transport.base import Epoch, EpochLimits, OutgoingRecord, Transport
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0  # between tries while a broker is not well
+STANDING_S = 1.0  # between looks at where the worker stands
 
 
 @dataclass(slots=True)
@@ -65,7 +70,12 @@ class UnderWay:
 
     epoch: Epoch
     outcomes: Future[list[Outcome]]
+    steps: StepTimes  # the pipeline's until `outcomes` is done
+    read_s: float  # when it was read, and
+    sent_s: float = 0.0  # when it went to be published
     published: Future[None] | None = None
+    too_large: int = 0  # enriched ones that came out as dead letters
+    trace: EpochTrace | None = None
 
 
 @dataclass(slots=True)
@@ -78,12 +88,15 @@ class Worker:
     settings: EpochSettings
     on_progress: Callable[[Progress], None] = lambda progress: None
     clock: Callable[[], float] = time.monotonic
+    recorder: Recorder = field(default_factory=NullRecorder)
+    tracing: Tracing | None = None
     progress: Progress = field(default_factory=Progress)
     _stop: Event = field(default_factory=Event)
     _under_way: deque[UnderWay] = field(default_factory=deque)
     _pause_until_s: float = 0.0
     _failures_in_a_row: int = 0
     _must_rewind: bool = False
+    _next_standing_s: float = 0.0
 
     def stop(self) -> None:
         """Finish what was read and end. Safe in a signal handler and from other threads."""
@@ -117,6 +130,7 @@ class Worker:
 
     def turn(self, pool: ThreadPoolExecutor) -> None:
         """1 read an epoch if there is room, 2 hand it to the pipeline, 3 publish what is ready, in order."""
+        self.tell_standing()  # first of all: a broker that is away must not look like a loop that hangs
         if self._must_rewind:
             self.transport.rewind()
             self._must_rewind = False
@@ -125,7 +139,9 @@ class Worker:
         limits = EpochLimits(self.settings.max_records, self.settings.max_bytes)
         epoch = self.transport.poll(limits, timeout_s=self.settings.poll_ms / 1000 if idle else 0.0, accept=accept)
         if epoch is not None:
-            self._under_way.append(UnderWay(epoch, pool.submit(self.pipeline.enrich, epoch.records)))
+            steps = StepTimes(self.clock)
+            outcomes = pool.submit(self.pipeline.enrich, epoch.records, steps)
+            self._under_way.append(UnderWay(epoch, outcomes, steps, read_s=self.clock()))
         moved = self.publish_in_order()
         if epoch is None and not moved:
             self.wait_for_head()
@@ -146,16 +162,54 @@ class Worker:
         head = self._under_way[0]
         if head.published is None and head.outcomes.done():
             records = self.outgoing.records(head.outcomes.result())
+            head.too_large = self.outgoing.too_large(head.outcomes.result(), records)
+            records = self.traced(head, records)
+            head.sent_s = self.clock()
             head.published = self.transport.publish(head.epoch, records)
             return True
         if head.published is not None and head.published.done():
             head.published.result()  # raises PublishFailed
             self._under_way.popleft()
             self._failures_in_a_row = 0
+            self.tell_committed(head)
             self.progress.count(head.outcomes.result())
             self.on_progress(self.progress)
             return True
         return False
+
+    def traced(self, head: UnderWay, records: list[OutgoingRecord]) -> list[OutgoingRecord]:
+        """Each record with the context of the span that made it, if there are traces."""
+        if self.tracing is None:
+            return records
+        documents = traced_documents(head.outcomes.result(), records)
+        head.trace = self.tracing.epoch(
+            documents, started_s=head.read_s, steps=head.steps.intervals(), now_s=self.clock()
+        )
+        return with_contexts(records, head.trace)
+
+    def tell_committed(self, head: UnderWay) -> None:
+        now_s = self.clock()
+        if head.trace is not None:
+            head.trace.end()
+        head.steps.add("publish", now_s - head.sent_s)
+        self.recorder.committed(
+            committed_epoch(
+                head.epoch,
+                head.outcomes.result(),
+                too_large=head.too_large,
+                seconds=head.steps.seconds(),
+                epoch_s=now_s - head.read_s,
+                under_way=len(self._under_way),
+            )
+        )
+
+    def tell_standing(self) -> None:
+        self.recorder.turned()
+        now_s = self.clock()
+        if now_s >= self._next_standing_s:
+            self._next_standing_s = now_s + STANDING_S
+            epochs = [item.epoch for item in self._under_way]
+            self.recorder.standing(load_of(self.transport, epochs, stopping=self._stop.is_set()))
 
     def wait_for_head(self) -> None:
         """Sleep until something may have changed, but never long enough to miss a poll."""
@@ -177,5 +231,8 @@ class Worker:
         log.warning("reading again from the committed offsets: %s", error)
         for item in self._under_way:
             item.outcomes.cancel()
+            if item.trace is not None:
+                item.trace.end(problem=type(error).__name__)
+        self.recorder.aborted(len(self._under_way))
         self._under_way.clear()
         self._must_rewind = True

@@ -101,7 +101,7 @@ class Page:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The same headers on every answer, errors included. A page of another host must not reach us by a name that
-        it made point here: names other than addresses, localhost and the configured one are refused."""
+        it made point here: names other than addresses and the configured ones are refused."""
         if not self._known_host(request):
             return web.Response(status=421, text="this host is not served here", headers=HEADERS)
         try:
@@ -117,7 +117,7 @@ class Page:
         name = urlsplit(f"//{request.host}").hostname or ""
         settings = self._state.settings
         further = (other.strip() for other in settings.host_names.split(","))
-        return bool(name) and (name in {"localhost", settings.host, *further} or is_address(name))
+        return bool(name) and (name in {settings.host, *further} or is_address(name))
 
     async def _overview(self, request: web.Request) -> web.Response:
         window = request.query.get("window", "hour")

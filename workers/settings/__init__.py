@@ -46,6 +46,7 @@ from workers.settings.stages import (
     SummarySettings,
 )
 from workers.settings.store import StoreSettings
+from workers.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "DEFAULT_LABELS",
@@ -75,6 +76,7 @@ __all__ = [
     "StageSettings",
     "StoreSettings",
     "SummarySettings",
+    "TelemetrySettings",
     "TokenClassificationModel",
     "WindowSettings",
     "ZeroShotModel",
@@ -101,6 +103,7 @@ class Settings(FrozenSettings):
     stages: StageSettings = StageSettings()
     output: OutputSettings = OutputSettings()
     insights: InsightsSettings = InsightsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def spec(self, name: str) -> ModelSettings | ModelSpec:
         """The model of that name."""

@@ -14,7 +14,7 @@ class InsightsSettings(FrozenSettings):
 
     host: str = Field("127.0.0.1", description="address to serve the page on; it shows documents and asks nobody who")
     host_names: str = Field(
-        "", description="further names the page may be asked for under, with commas, e.g. a proxy's"
+        "localhost", description="further names the page may be asked for under, with commas, e.g. a proxy's"
     )
     port: int = Field(8088, ge=0, le=65_535, description="port of the page; 0 takes a free one and says which")
     group_id: str = Field(

@@ -35,7 +35,7 @@ class KafkaSettings(FrozenSettings):
     start_at: Literal["earliest", "latest"] = Field("earliest", description="where a new group starts reading")
     session_timeout_ms: PositiveInt = Field(45_000, description="ms without heartbeat until the group drops a worker")
     heartbeat_interval_ms: PositiveInt = Field(
-        3_000, description="ms between heartbeats; a third of the session or less"
+        1_000, description="ms between heartbeats; what a stopped worker leaves waits as long for the others to notice"
     )
     max_poll_interval_ms: PositiveInt = Field(300_000, description="ms between polls until the worker counts as stuck")
     transaction_timeout_ms: PositiveInt = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Claim = NewType("Claim", object)  # the transport's own proof that it may commit the epoch; opaque to everybody else
@@ -95,4 +95,22 @@ class Transport(Protocol):
 
     def close(self, *, timeout_s: float) -> None:
         """Leave the group and close. What was not committed stays unread for the next owner."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a member of a group stands."""
+
+    problem: str | None  # why nothing can be read or published now; None if all is well
+    partitions: int  # that are this member's
+    lag: Mapping[Partition, int]  # records not committed, unread or under way; without partitions of unknown end
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """A transport that can tell where it stands."""
+
+    def standing(self) -> Standing:
+        """The worker's thread. May ask the broker once in a while, and then waits a second at most."""
         ...

@@ -31,6 +31,8 @@ from workers.transport.confluent_membership import ConfluentMembership, membersh
 from workers.transport.confluent_publisher import ConfluentPublisher, MakeProducer
 from workers.transport.confluent_records import incoming_record, partition_of
 from workers.transport.grouped import GroupTransport
+from workers.transport.kafka_leaving import leave_under_name
+from workers.transport.marks import ENDS_TIMEOUT_S
 from workers.transport.membership import GroupClaim, Tenures, is_member, usable_membership
 
 log = logging.getLogger(__name__)
@@ -88,11 +90,14 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
         self._publisher.close(timeout_s=timeout_s)
         consumer, self._consumer = self._consumer, None
         if consumer is not None:  # the library's own close knows no time-out
+            member_id = self._membership(consumer).member_id
             leaving = Thread(target=leave, args=(consumer,), name="kafka-leave", daemon=True)
             leaving.start()
             leaving.join(max(0.5, deadline_s - time.monotonic()))
             if leaving.is_alive():
                 log.warning("the group will notice by itself: leaving it took longer than %g s", timeout_s)
+                return
+            leave_under_name(self._settings, member_id, timeout_s=deadline_s - time.monotonic())
 
     def _connected(self) -> Consumer:
         assert self._consumer is not None, "start comes first"
@@ -105,6 +110,28 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
         # The library joins again only after its callbacks took away what it must give up, so a newer generation always
         # goes with what is still assigned.
         return usable_membership(claim, self._membership(self._connected()), self._tenures, settled=is_member)
+
+    def _positions(self, consumer: Consumer) -> dict[Partition, int | None]:
+        with confluent_errors("looking at positions"):
+            places = consumer.position(consumer.assignment())
+        return {partition_of(place): place.offset if place.offset >= 0 else None for place in places}
+
+    def _ask_ends(self, consumer: Consumer) -> dict[Partition, int]:
+        """The library asks for each partition by itself; what it knows from fetching need not be asked."""
+        deadline_s = time.monotonic() + ENDS_TIMEOUT_S
+        ends = {}
+        with confluent_errors("looking at the ends"):
+            for place in consumer.assignment():
+                known = None if self._paused else consumer.get_watermark_offsets(place, cached=True)
+                if known is None or known[1] < 0:
+                    left_s = max(0.01, deadline_s - time.monotonic())
+                    known = consumer.get_watermark_offsets(place, timeout=left_s)
+                ends[partition_of(place)] = known[1]
+        return ends
+
+    def _group_answers(self, consumer: Consumer) -> bool:
+        """The library forgets its member id when the session times out without a heartbeat answered."""
+        return bool(consumer.memberid())
 
     def _holds_enough(self, limits: EpochLimits) -> bool:
         """Once paused it stays so until less than an epoch is left."""

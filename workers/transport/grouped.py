@@ -7,15 +7,16 @@ that was read before a failure, and after a failure the committed offsets are re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, cast
 
 from workers.errors import PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.backlog import Backlog
-from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, OutgoingRecord, Partition
+from workers.transport.base import Claim, Epoch, EpochLimits, IncomingRecord, OutgoingRecord, Partition, Standing
 from workers.transport.broker import no_such_topics, topics_of
+from workers.transport.marks import Marks
 from workers.transport.membership import GroupClaim, MembershipT, Tenures, is_member
 from workers.transport.publisher import EpochPublisher, Publication
 
@@ -28,6 +29,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._publisher = publisher
         self._tenures = tenures
         self._backlog = Backlog(tenures)
+        self._marks = Marks(tenures)
         self._first_offsets: dict[Partition, int] = {}  # the first ever read here; see _restart_offset
         self._member_id: str | None = None
         self._paused = False
@@ -35,6 +37,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._reading = 0
         self._epochs = 0
         self._last_publication: Future[None] | None = None
+        self._last_offsets: Mapping[Partition, int] = {}  # of that publication, until it is in the marks
 
     @abstractmethod
     def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None: ...
@@ -61,6 +64,18 @@ class GroupTransport(ABC, Generic[MembershipT]):
     def _usable_membership(self, claim: GroupClaim[MembershipT]) -> tuple[MembershipT | None, str]:
         """The membership to commit the claimed epoch under, or None and why not."""
 
+    @abstractmethod
+    def _positions(self, consumer: Any) -> dict[Partition, int | None]:
+        """Of every partition assigned, the next offset that the client will hand out, if it knows without asking."""
+
+    @abstractmethod
+    def _ask_ends(self, consumer: Any) -> Mapping[Partition, int]:
+        """Of every partition assigned. Waits no longer than ENDS_TIMEOUT_S for the broker; raises DependencyError."""
+
+    @abstractmethod
+    def _group_answers(self, consumer: Any) -> bool:
+        """Whether this is a member, and its coordinator answered lately."""
+
     def start(self) -> None:
         missing = self._missing_topics(topics_of(self._settings))
         if missing:
@@ -68,7 +83,21 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._publisher.start(timeout_s=self._settings.connect_timeout_ms / 1000)
         self._join()
 
+    def standing(self) -> Standing:
+        """Where this member stands. A lost broker shows when a heartbeat or a transaction fails."""
+        self._mark_committed()
+        consumer = self._connected()
+        positions = self._positions(consumer)
+        problem = None
+        if not self._group_answers(consumer):
+            problem = "not a member of the group, or its coordinator does not answer"
+        elif not self._publisher.has_producer:
+            problem = "there is no transactional producer at the moment"
+        lag = self._marks.lag(positions, lambda: self._ask_ends(consumer))
+        return Standing(problem, len(positions), lag)
+
     def publish(self, epoch: Epoch, records: Sequence[OutgoingRecord]) -> Future[None]:
+        self._mark_committed()
         claim = cast(GroupClaim[MembershipT], epoch.claim)
         membership, refusal = self._usable_membership(claim)
         if claim.reading != self._reading or not self._last_ended_well():
@@ -77,6 +106,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
             self._last_publication = refused = Future[None]()
             refused.set_exception(PublishFailed(f"the epoch is not published: {refusal}"))
             return refused
+        self._last_offsets = epoch.next_offsets
         publication = Publication(records, epoch.next_offsets, membership)
         self._last_publication = publication.done
         self._publisher.publish(publication)
@@ -103,7 +133,9 @@ class GroupTransport(ABC, Generic[MembershipT]):
     def _rewound(self) -> None:
         """The positions are the committed ones."""
         self._backlog.clear()
+        self._marks.clear()
         self._last_publication = None
+        self._last_offsets = {}
         self._rewinding = False
 
     def _restart_offset(self, partition: Partition, committed: int | None) -> int | None:
@@ -115,6 +147,12 @@ class GroupTransport(ABC, Generic[MembershipT]):
         for record in records:
             self._first_offsets.setdefault(record.partition, record.offset)
         self._backlog.add(records)
+        self._marks.read(records)
+
+    def _mark_committed(self) -> None:
+        if self._last_publication is not None and self._last_ended_well():
+            self._marks.committed(self._last_offsets)
+            self._last_offsets = {}
 
     def _still_the_same_member(self, membership: MembershipT) -> bool:
         """False, with everything held given up, if the membership was lost since it was looked at last."""

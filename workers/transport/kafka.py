@@ -20,6 +20,7 @@ from workers.transport.broker import COMMITTED_TIMEOUT_MS, FETCH_BYTES, transact
 from workers.transport.grouped import GroupTransport
 from workers.transport.kafka_admin import missing_topics
 from workers.transport.kafka_client import connection_options, kafka_errors, open_client
+from workers.transport.kafka_leaving import leave_under_name
 from workers.transport.kafka_membership import (
     KafkaClaim,
     ListeningTenures,
@@ -29,6 +30,8 @@ from workers.transport.kafka_membership import (
 from workers.transport.kafka_mending import HonestAssignor, forget_offset_fetches, keep_join
 from workers.transport.kafka_publisher import KafkaPublisher
 from workers.transport.kafka_records import RawRecord, incoming_record
+from workers.transport.kafka_standing import coordinator_is_known, ends_of, positions_of
+from workers.transport.marks import ENDS_TIMEOUT_S
 from workers.transport.membership import is_member
 
 log = logging.getLogger(__name__)
@@ -100,6 +103,7 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
         deadline_s = time.monotonic() + timeout_s
         self._publisher.close(timeout_s=timeout_s)
         if self._consumer is not None:
+            member_id = self._membership(self._consumer).member_id
             try:
                 with kafka_errors("leaving the group"):
                     left_ms = max(500.0, (deadline_s - time.monotonic()) * 1000)
@@ -107,6 +111,7 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
             except EnrichError as error:
                 log.warning("the group will notice by itself: %s", error)
             self._consumer = None
+            leave_under_name(self._settings, member_id, timeout_s=deadline_s - time.monotonic())
 
     def _connected(self) -> KafkaConsumer:
         assert self._consumer is not None, "start comes first"
@@ -117,6 +122,15 @@ class KafkaTransport(GroupTransport[ConsumerGroupMetadata]):
 
     def _usable_membership(self, claim: KafkaClaim) -> tuple[ConsumerGroupMetadata | None, str]:
         return usable_kafka_membership(claim, self._membership(self._connected()), self._tenures)
+
+    def _positions(self, consumer: KafkaConsumer) -> dict[Partition, int | None]:
+        return positions_of(consumer)
+
+    def _ask_ends(self, consumer: KafkaConsumer) -> dict[Partition, int]:
+        return ends_of(consumer, timeout_s=ENDS_TIMEOUT_S)
+
+    def _group_answers(self, consumer: KafkaConsumer) -> bool:
+        return is_member(consumer.group_metadata()) and coordinator_is_known(consumer)
 
     def _membership_lost(self) -> None:
         """The client tells its listener so only if it was not rejoining at that moment, and then keeps positions that

@@ -1,4 +1,4 @@
-"""Where kafka-python 3.0.12 is mended from outside: the only places that reach into a consumer's insides.
+"""Where kafka-python 3.0.12 is mended from outside: the only places that change a consumer's insides.
 
 Each has a test that fails without it, and one that tells when a newer client no longer needs it.
 """

@@ -14,7 +14,16 @@ from enum import Enum
 from typing import cast
 
 from workers.errors import DependencyError, PublishFailed
-from workers.transport.base import Claim, Epoch, EpochLimits, Headers, IncomingRecord, OutgoingRecord, Partition
+from workers.transport.base import (
+    Claim,
+    Epoch,
+    EpochLimits,
+    Headers,
+    IncomingRecord,
+    OutgoingRecord,
+    Partition,
+    Standing,
+)
 
 
 class Crash(BaseException):
@@ -142,6 +151,12 @@ class MemoryTransport:
     def exhausted(self) -> bool:
         """Unlike a broker's topic, the log has an end for now; so a worker on it comes back."""
         return all(position >= len(self._log.topics[partition]) for partition, position in self._positions.items())
+
+    def standing(self) -> Standing:
+        log, committed = self._log.topics, self._log.committed
+        lag = {partition: len(log[partition]) - committed.get(partition, 0) for partition in self._positions}
+        joined = self in self._log.members
+        return Standing(None if joined else "not a member of the group", len(self._positions), lag)
 
     def close(self, *, timeout_s: float) -> None:
         if self in self._log.members:

@@ -83,6 +83,11 @@ class EpochPublisher(ABC, Generic[ProducerT, MembershipT]):
                 )
 
     @property
+    def has_producer(self) -> bool:
+        """Whether there is one to publish with."""
+        return self._settled.is_set()
+
+    @property
     def settled(self) -> bool:
         """Whether the fate of all that was published is known: nothing of it can become visible later on. Raises
         ConfigurationError if there is no hope of it."""

@@ -1,0 +1,66 @@
+"""The compose file: hardened as the chart is, and in step with the code that it starts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from workers.configuration import load_settings
+from workers.settings import KafkaSettings, Settings
+from workers.telemetry.names import PORT
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+COMPOSE = DEPLOY / "compose.yaml"
+SERVICES: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]
+
+compose = shutil.which("docker-compose", path=str(Path(sys.executable).parent)) or shutil.which("docker-compose")
+
+
+@pytest.mark.skipif(compose is None, reason="docker-compose is not installed")
+def test_compose_takes_the_file() -> None:
+    ran = subprocess.run([str(compose), "-f", str(COMPOSE), "config", "--quiet"], capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr.decode()
+
+
+def test_workers_are_configured_as_they_accept_it() -> None:
+    settings = load_settings(environment=SERVICES["workers"]["environment"])
+    assert settings.telemetry.port == PORT
+    grace_s = float(SERVICES["workers"]["stop_grace_period"].removesuffix("s"))
+    assert grace_s > Settings().epoch.drain_s + 5
+
+
+def test_the_topics_made_are_those_that_workers_look_for() -> None:
+    made = SERVICES["topics"]["command"][0].split("for topic in ")[1].split(";")[0].split()
+    kafka = KafkaSettings()
+    assert made == [kafka.input_topic, kafka.enriched_topic, kafka.dead_topic]
+
+
+def test_workers_may_do_as_little_as_in_the_chart() -> None:
+    worker = SERVICES["workers"]
+    assert worker["read_only"]
+    assert worker["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in worker["security_opt"]
+
+
+def test_nothing_listens_beyond_this_machine() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_every_mounted_file_is_there() -> None:
+    mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
+    assert mounts
+    assert [mount for mount in mounts if not (DEPLOY / mount).is_file()] == []
+
+
+def test_prometheus_asks_workers_under_the_name_of_the_alerts() -> None:
+    (job,) = yaml.safe_load((DEPLOY / "compose" / "prometheus.yaml").read_text(encoding="utf-8"))["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    assert (job["job_name"], found["names"], found["port"]) == ("enrich-workers", ["workers"], PORT)
