@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+INSIGHTS := .venv-insights
+INSIGHTS_STAMP := $(INSIGHTS)/.installed
 
-.PHONY: demo test lint chaos rolling bench evaluate trained chart image lock sbom audit clean
+.PHONY: demo page test lint chaos rolling bench evaluate trained chart image lock sbom audit clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
 
-test: $(STAMP) lint
+test: $(STAMP) $(INSIGHTS_STAMP) lint
 	$(BIN)/python -m pytest -q
 
 lint: $(STAMP)
@@ -17,6 +19,18 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/enrich schema --check
+
+# Faust and huggingface-hub cannot share an environment (docs/decisions/0015): the insights application has one of its own,
+# small and without a model. A minute.
+page: $(STAMP) $(INSIGHTS_STAMP)
+	@$(BIN)/enrich demo --keep
+
+$(INSIGHTS_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(INSIGHTS)
+	$(INSIGHTS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(INSIGHTS)/bin/python -m pip install --quiet --group insights
+	$(INSIGHTS)/bin/python -m pip install --quiet --no-deps -e .
+	@touch $@
 
 # With KAFKA_HOME: three brokers of Apache Kafka, faults of processes, brokers and networks, a worker without a model, so
 # that the client is the limit; a quarter of an hour. Without: the product's worker, killed and frozen, on what is there.
@@ -111,4 +125,4 @@ audit: $(VENV)/.supply/.installed
 	$(VENV)/.supply/bin/pip-audit --disable-pip --require-hashes --requirement deploy/image/requirements-cpu.txt
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(INSIGHTS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

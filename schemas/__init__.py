@@ -1,8 +1,10 @@
 """The contracts of the topics. Needs pydantic and nothing else: a consumer can install it without the workers."""
 
 from schemas.base import FrozenRecord, OffsetUnit, StageName
+from schemas.correction import Correction, Verdict
 from schemas.dead_letter import DeadLetter, FailedStep, HeaderValue, Payload
 from schemas.document import Document
+from schemas.drift_alert import DriftAlert, DriftState, Share
 from schemas.enriched import (
     Classification,
     Coverage,
@@ -17,15 +19,21 @@ from schemas.enriched import (
     Span,
     Summary,
 )
+from schemas.sentinel import Expectation, ExpectedEntity
 
 __all__ = [
     "SCHEMA_VERSION",
     "Classification",
+    "Correction",
     "Coverage",
     "DeadLetter",
     "Document",
+    "DriftAlert",
+    "DriftState",
     "EnrichedDocument",
     "Entity",
+    "Expectation",
+    "ExpectedEntity",
     "FailedStep",
     "FrozenRecord",
     "HeaderValue",
@@ -37,7 +45,9 @@ __all__ = [
     "Receipt",
     "RecordWarning",
     "Relation",
+    "Share",
     "Span",
     "StageName",
     "Summary",
+    "Verdict",
 ]

@@ -12,6 +12,8 @@ JsonObject = dict[str, JsonValue]
 INPUT_TOPIC = "documents"
 ENRICHED_TOPIC = "documents.enriched"
 DEAD_TOPIC = "documents.dead"
+CORRECTIONS_TOPIC = "documents.corrections"
+ALERTS_TOPIC = "documents.alerts"
 
 TRACEPARENT: JsonObject = {
     "type": "string",
@@ -21,8 +23,8 @@ TRACEPARENT: JsonObject = {
 ENRICH_RUN: JsonObject = {
     "type": "string",
     "contentMediaType": "application/json",
-    "description": "How this run came to the record: worker, segments, cache lookups and hits, seconds per step. The "
-    "only part of a record that may differ when the same document is enriched twice.",
+    "description": "How this run came to the record: worker, segments, cache lookups and hits, seconds per step, Kafka "
+    "timestamp of the input record. The only part of a record that may differ when a document is enriched twice.",
 }
 KEY: JsonObject = {
     "type": "string",
@@ -47,11 +49,15 @@ def describe_topics(*, schemas: JsonValue, examples: dict[str, JsonValue]) -> Js
             "documents": _channel(INPUT_TOPIC, "Documents to enrich.", "document", "plainText", "tombstone"),
             "enriched": _channel(ENRICHED_TOPIC, "Enriched documents.", "enrichedDocument", "tombstone"),
             "dead": _channel(DEAD_TOPIC, "Records that could not be enriched, and why.", "deadLetter"),
+            "corrections": _channel(CORRECTIONS_TOPIC, "What readers say of enrichments. Compacted.", "correction"),
+            "alerts": _channel(ALERTS_TOPIC, "Enrichments that drifted, and came back.", "driftAlert"),
         },
         "operations": {
             "readDocuments": _operation("receive", "documents", "document", "plainText", "tombstone"),
             "publishEnriched": _operation("send", "enriched", "enrichedDocument", "tombstone"),
             "publishDeadLetters": _operation("send", "dead", "deadLetter"),
+            "readCorrections": _operation("receive", "corrections", "correction"),
+            "publishAlerts": _operation("send", "alerts", "driftAlert"),
         },
         "components": {"messages": _messages(examples), "schemas": schemas},
     }
@@ -86,7 +92,15 @@ def _messages(examples: dict[str, JsonValue]) -> JsonObject:
         "deadLetter": _record(
             "DeadLetter", "A record that could not be enriched, with its bytes.", _output_headers({}), examples
         ),
+        "correction": _named("Correction", "A verdict on one item of a record.", "The item that is judged.", examples),
+        "driftAlert": _named("DriftAlert", "A window no longer looks like the reference.", "The measure.", examples),
     }
+
+
+def _named(model: str, summary: str, key: str, examples: dict[str, JsonValue]) -> JsonObject:
+    """A record of insights: its key is not that of a document."""
+    record = _record(model, summary, {"type": "object"}, examples)
+    return record | {"bindings": {"kafka": {"key": {"type": "string", "description": key}, "bindingVersion": "0.5.0"}}}
 
 
 def _record(model: str, summary: str, headers: JsonObject, examples: dict[str, JsonValue]) -> JsonObject:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from schemas.base import OffsetUnit, StageName
+from schemas.correction import Correction, Verdict
 from schemas.dead_letter import DeadLetter, FailedStep, HeaderValue, Payload
 from schemas.document import Document
+from schemas.drift_alert import DriftAlert, DriftState, Share
 from schemas.enriched import (
     Classification,
     Coverage,
@@ -94,4 +96,33 @@ DEAD_LETTER = DeadLetter(
         size_bytes=len(BAD_PAYLOAD),
         sha256=sha256(BAD_PAYLOAD.encode()).hexdigest(),
     ),
+)
+
+CORRECTION = Correction(
+    origin=ENRICHED_DOCUMENT.origin,
+    document_id=DOCUMENT.id,
+    stage=StageName.ENTITIES,
+    item="e2",
+    verdict=Verdict.WRONG,
+    given="LOC",
+    expected="ORG",
+    score=0.9875,
+    model="default",
+    revision=ENRICHED_DOCUMENT.receipts[0].revision,
+    by="a reader",
+    at=datetime(2026, 1, 31, 13, 0, tzinfo=UTC),
+)
+
+DRIFT_ALERT = DriftAlert(
+    id="labels/raised/1769862600",
+    measure="labels",
+    state=DriftState.RAISED,
+    psi=0.61,
+    js_distance=0.34,
+    limit=0.25,
+    window_start=datetime(2026, 1, 31, 12, 30, tzinfo=UTC),
+    window_end=datetime(2026, 1, 31, 12, 40, tzinfo=UTC),
+    documents=1_200,
+    reference_documents=6_000,
+    shares=(Share(bucket="sport", reference=0.2, window=0.55), Share(bucket="history", reference=0.5, window=0.2)),
 )

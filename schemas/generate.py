@@ -27,6 +27,8 @@ RECORDS: dict[str, tuple[FrozenRecord, Mode]] = {
     "document": (examples.DOCUMENT, "validation"),
     "enriched_document": (examples.ENRICHED_DOCUMENT, "serialization"),
     "dead_letter": (examples.DEAD_LETTER, "serialization"),
+    "correction": (examples.CORRECTION, "validation"),
+    "drift_alert": (examples.DRIFT_ALERT, "serialization"),
 }
 
 

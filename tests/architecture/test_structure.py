@@ -80,6 +80,10 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.telemetry": (set(), {"orjson", "prometheus_client", "opentelemetry"}),
     "workers.planning": (set(), {"pydantic"}),
+    "workers.insights": (
+        {"schemas", "workers.telemetry"},
+        {"faust", "mode", "yarl", "aiohttp", "datasketches", "orjson", "pydantic"},
+    ),
     "workers.errors": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
     "workers.budgets": ({"workers.batching", "workers.models"}, set()),
@@ -92,6 +96,8 @@ CONFINED = {
     "kafka": ("workers/transport/kafka",),
     "confluent_kafka": ("workers/transport/confluent",),
     "redis": ("workers/cache/redis",),
+    "faust": ("workers/insights/application", "workers/insights/committed"),
+    "datasketches": ("workers/insights/sketches",),
     "prometheus_client": ("workers/telemetry/prometheus",),
     "opentelemetry": ("workers/telemetry/otel",),
     "httpx2": ("workers/models/adapters/openai",),
@@ -189,12 +195,13 @@ def test_only_the_configuration_reads_the_environment() -> None:
         for file in python_files("schemas", "workers")
         if any(word in file.read_text(encoding="utf-8") for word in ("os.environ", "os.getenv", "getenv("))
     }
-    # options.py hands the environment to the configuration; demo.py hands one to the worker process it starts.
-    assert readers <= {"workers.cli.options", "workers.cli.demo"}
+    # options.py hands the environment to the configuration; the demo hands one to the processes it starts.
+    assert readers <= {"workers.cli.options", "workers.cli.demo", "workers.cli.demo_page"}
 
 
 @pytest.mark.parametrize(
-    "module", ["schemas", "workers.cli.main", "workers.enrich.pipeline", "workers.transport.kafka"]
+    "module",
+    ["schemas", "workers.cli.main", "workers.enrich.pipeline", "workers.transport.kafka", "workers.insights.web"],
 )
 def test_importing_costs_no_torch(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from schemas import DeadLetter, EnrichedDocument
+from workers.cli.worker import ALL as WORKER
 from workers.configuration import options
 from workers.settings import KafkaSettings
 
@@ -33,9 +34,10 @@ def named_in_environment(kafka: KafkaSettings) -> dict[str, str]:
     return {f"ENRICH_KAFKA__{name.upper()}": str(getattr(kafka, name)) for name in names} | WITHOUT_A_PORT
 
 
-def test_every_option_of_the_worker_is_in_its_help() -> None:
-    shown = enrich("worker", "--help", environment={"COLUMNS": "250", "TERMINAL_WIDTH": "250"}).stdout.decode()
-    assert [option.flag for option in options() if option.flag not in shown] == []
+@pytest.mark.parametrize(("command", "not_its"), [("worker", {"insights"}), ("insights", set(WORKER) - {"kafka"})])
+def test_every_option_of_a_command_is_in_its_help(command: str, not_its: set[str]) -> None:
+    shown = enrich(command, "--help", environment={"COLUMNS": "250", "TERMINAL_WIDTH": "250"}).stdout.decode()
+    assert [o.flag for o in options() if o.path[0] not in not_its and o.flag not in shown] == []
     assert "ENRICH_KAFKA__GROUP_ID" in shown
 
 

@@ -33,7 +33,8 @@ def test_key_and_trace_headers_are_kept_and_ours_are_set() -> None:
     headers = dict(out.headers)
     assert headers["traceparent"] == b"00-ab-cd-01"
     assert headers["content-type"] == b"application/json"
-    assert orjson.loads(headers["enrich-run"] or b"")["worker"] == "w1"
+    run = orjson.loads(headers["enrich-run"] or b"")
+    assert (run["worker"], run["timestamp_ms"]) == ("w1", record.timestamp_ms)
     assert len(out.headers) == len(headers)  # the forged header is gone
     assert EnrichedDocument.model_validate_json(out.value or b"").id == "d"
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
 import orjson
 import typer
@@ -23,8 +24,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from schemas import DeadLetter, EnrichedDocument
+from workers.cli.demo_page import PAGE_NEEDS, insights_process, insights_python, show_page
 from workers.cli.show import show_dead_letter, show_enriched
-from workers.errors import DependencyError
+from workers.errors import ConfigurationError, DependencyError
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord, OutgoingRecord
 
@@ -59,49 +61,67 @@ class Seen:
             self.cache_lookups += run["cache_lookups"]
 
 
-def demo() -> None:
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="leave it running, with a live page, until Ctrl-C")] = False,
+) -> None:
     """Start an embedded Kafka and Redis and a worker, send the sample documents, and show what comes back."""
-    from workers.transport.kafka_admin import create_topics, produce
-    from workers.transport.kafka_reader import committed_reader
+    from workers.transport.kafka_admin import create_topics
     from workers.transport.local import EmbeddedServices
 
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)
-    samples = sample_records()
+    if keep and insights_python() is None:
+        raise ConfigurationError(PAGE_NEEDS)
     with tempfile.TemporaryDirectory(prefix="enrich-demo-") as folder, EmbeddedServices.start(Path(folder)) as services:
         kafka = KafkaSettings(bootstrap_servers=services.bootstrap_servers)
         create_topics(kafka, (kafka.input_topic, kafka.enriched_topic, kafka.dead_topic), partitions=PARTITIONS)
         console.print(f"Kafka at {services.bootstrap_servers}, Redis at {services.redis_url}, one worker process")
         with (
             worker_process(kafka, services.redis_url, Path(folder) / "worker.log") as alive,
-            committed_reader(kafka, (kafka.enriched_topic, kafka.dead_topic)) as poll,
-            progress_bar(console, len(samples) + 1) as advance,
+            insights_process(kafka, Path(folder) / "insights.log", wanted=keep) as address,
         ):
-            seen = Seen()
+            seen, sent, rate = enrich_samples(console, kafka, alive)
+            if said := _tail(Path(folder) / "worker.log"):
+                console.print(f"the worker said: {said}", markup=False)
+            report(console, seen, sent=sent, rate=rate)
+            if keep:
+                show_page(address, alive)
+            else:
+                typer.echo("enrich demo --keep leaves it running, with a live page of all this")
 
-            def receive(wanted: int) -> None:
-                last_s = time.monotonic()
-                while seen.count < wanted:
-                    alive()
-                    if records := poll(0.2):
-                        last_s = time.monotonic()
-                        seen.add(records, kafka.dead_topic)
-                        advance(seen.count)
-                    elif time.monotonic() - last_s > SILENCE_S:
-                        raise DependencyError(f"nothing came back for {SILENCE_S:.0f} s: see the worker's log above")
 
-            # The first document waits for the model to load; the clock for documents a second starts when it is back.
-            produce(kafka, samples[:1])
-            receive(1)
-            started_s = time.monotonic()
-            produce(kafka, samples[1:])
-            receive(len(samples))
-            produce(kafka, [edited_report(samples)])
-            receive(len(samples) + 1)
-            spent_s = time.monotonic() - started_s
-        if said := _tail(Path(folder) / "worker.log"):
-            console.print(f"the worker said: {said}", markup=False)
-    report(console, seen, sent=len(samples) + 1, rate=len(samples) / spent_s)
+def enrich_samples(console: Console, kafka: KafkaSettings, alive: Callable[[], None]) -> tuple[Seen, int, float]:
+    """Send the samples and read what comes back: what it was, how many were sent, and documents a second."""
+    from workers.transport.kafka_admin import produce
+    from workers.transport.kafka_reader import committed_reader
+
+    samples, seen = sample_records(), Seen()
+    with (
+        committed_reader(kafka, (kafka.enriched_topic, kafka.dead_topic)) as poll,
+        progress_bar(console, len(samples) + 1) as advance,
+    ):
+
+        def receive(wanted: int) -> None:
+            last_s = time.monotonic()
+            while seen.count < wanted:
+                alive()
+                if records := poll(0.2):
+                    last_s = time.monotonic()
+                    seen.add(records, kafka.dead_topic)
+                    advance(seen.count)
+                elif time.monotonic() - last_s > SILENCE_S:
+                    raise DependencyError(f"nothing came back for {SILENCE_S:.0f} s: see the worker's log above")
+
+        # The first document waits for the model to load; the clock for documents a second starts when it is back.
+        produce(kafka, samples[:1])
+        receive(1)
+        started_s = time.monotonic()
+        produce(kafka, samples[1:])
+        receive(len(samples))
+        produce(kafka, [edited_report(samples)])
+        receive(len(samples) + 1)
+        return seen, len(samples) + 1, len(samples) / (time.monotonic() - started_s)
 
 
 def sample_records() -> list[OutgoingRecord]:

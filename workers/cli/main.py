@@ -13,7 +13,22 @@ from contextlib import contextmanager
 
 import typer
 
-from workers.cli import check, dead_letters, demo, distil, evaluate, models, optimize, plan, run, schema, train, worker
+from workers.cli import (
+    check,
+    dead_letters,
+    demo,
+    distil,
+    evaluate,
+    insights,
+    models,
+    optimize,
+    plan,
+    run,
+    schema,
+    sentinel,
+    train,
+    worker,
+)
 from workers.errors import ConfigurationError, DependencyError, EnrichError, WorkStuck
 
 OK, BUG, USAGE, DEPENDENCY, STUCK, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -30,6 +45,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("worker")(worker.worker)
+app.command("insights")(insights.insights)
+app.command("sentinel")(sentinel.sentinel)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)
 app.command("schema")(schema.schema)

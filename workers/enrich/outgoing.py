@@ -55,7 +55,7 @@ class Outgoing:
     def enriched(self, outcome: Enriched) -> OutgoingRecord:
         """Too large with the text, it goes without and says so; too large even then, it is a dead letter."""
         incoming, document = outcome.record, outcome.document
-        run = ("enrich-run", run_receipt(outcome.run, self.worker))
+        run = ("enrich-run", run_receipt(outcome.run, self.worker, incoming.timestamp_ms))
 
         def record() -> OutgoingRecord:
             headers = (*passed_on(incoming.headers), JSON, run)
@@ -119,11 +119,13 @@ def attempts_before(headers: Headers) -> int:
     return max(0, int(marks[-1]) - 1)
 
 
-def run_receipt(run: RunReceipt, worker: str) -> bytes:
-    """The part of the receipts that differs from run to run, as JSON; seconds are those of the record's epoch."""
+def run_receipt(run: RunReceipt, worker: str, timestamp_ms: int | None) -> bytes:
+    """The part of the receipts that differs from run to run, as JSON; seconds are those of the record's epoch, and
+    `timestamp_ms` is the input record's, from which a reader tells how long the document took from end to end."""
     return orjson.dumps(
         {
             "worker": worker,
+            "timestamp_ms": timestamp_ms,
             "segments": run.segments,
             "cache_lookups": run.cache_lookups,
             "cache_hits": run.cache_hits,

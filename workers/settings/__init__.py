@@ -20,6 +20,7 @@ from workers.settings.flow import (
     OutputSettings,
     WindowSettings,
 )
+from workers.settings.insights import InsightsSettings
 from workers.settings.kafka import KafkaSettings
 from workers.settings.model import (
     DEFAULT_MODEL,
@@ -58,6 +59,7 @@ __all__ = [
     "EntitySettings",
     "EpochSettings",
     "FrozenSettings",
+    "InsightsSettings",
     "KafkaSettings",
     "LimitSettings",
     "ModelSettings",
@@ -100,6 +102,7 @@ class Settings(FrozenSettings):
     cache: CacheSettings = CacheSettings()
     stages: StageSettings = StageSettings()
     output: OutputSettings = OutputSettings()
+    insights: InsightsSettings = InsightsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     def spec(self, name: str) -> ModelSettings | ModelSpec:

@@ -1,0 +1,167 @@
+"""The Faust application: it reads the topics in batches, writes what changed to a table, and serves the page.
+
+    read a batch -> count it in memory -> write what changed to the table -> acknowledge
+
+Faust commits offsets after its producer has flushed, so what was acknowledged is in the changelog. What was written and
+not acknowledged comes again after a crash, and the ledger knows it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from faust.auth import SSLCredentials
+from mode import Service
+from yarl import URL
+
+from schemas import Correction
+from workers.insights.committed import CommittedTransport, StateTable
+from workers.insights.facts import headers_of
+from workers.insights.state import Delivered, Insights
+from workers.insights.web import Page
+from workers.settings import InsightsSettings, KafkaSettings
+
+TABLE = "state-v1"  # another form of the values gets another name, and is counted anew
+WATCH_S = 2.0
+SESSION_S = 10.0
+RAW: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+
+
+def changelog_topic(group_id: str) -> str:
+    """As Faust names it."""
+    return f"{group_id}-{TABLE}-changelog"
+
+
+def make_application(state: Insights, *, tls: ssl.SSLContext | None = None) -> Any:
+    """A `faust.App`, not started. `tls` is needed where `kafka.security_protocol` says so."""
+    kafka, settings = state.kafka, state.settings
+    app = new_app(kafka, settings, tls)
+    table = app.Table(TABLE, partitions=1, schema=faust.Schema(key_serializer="json", value_serializer="json"))
+    table.on_recover(loader(state, table))
+    corrections, alerts = app.topic(settings.corrections_topic, **RAW), app.topic(settings.alerts_topic, **RAW)
+    counted = app.topic(kafka.enriched_topic, kafka.dead_topic, settings.corrections_topic, **RAW)
+    app.agent(counted, name="count")(counter(state, table))
+    app.timer(WATCH_S)(watcher(state, table, alerts))
+
+    async def correct(correction: Correction) -> None:
+        await (await corrections.send(key=correction.subject.encode(), value=correction.model_dump_json().encode()))
+
+    @app.service
+    class PageService(Service):  # type: ignore[misc]
+        async def on_start(self) -> None:
+            self.page = Page(state, correct=correct)
+            await self.page.start()
+
+        async def on_stop(self) -> None:
+            await self.page.stop()
+
+    return app
+
+
+def new_app(kafka: KafkaSettings, settings: InsightsSettings, tls: ssl.SSLContext | None) -> Any:
+    broker = URL("kafka://" + ";".join(server.strip() for server in kafka.bootstrap_servers.split(",")))
+    app: Any = faust.App(
+        settings.group_id,
+        broker=str(broker),
+        broker_client_id=f"{kafka.client_id}-insights",
+        broker_credentials=credentials(kafka, tls),
+        broker_session_timeout=SESSION_S,
+        broker_heartbeat_interval=SESSION_S / 5,
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        # One process at a time: a static member that comes back takes over at once, and fences one that still runs.
+        consumer_group_instance_id=f"{settings.group_id}-0",
+        producer_compression_type="gzip",
+        store="memory://",
+        Table=StateTable,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        stream_wait_empty=False,
+    )
+    app.transport = CommittedTransport([broker], app)
+    return app
+
+
+def loader(state: Insights, table: Any) -> Callable[[], Awaitable[None]]:
+    async def load() -> None:
+        """Once: a later recovery, after a rebalance, knows less than the memory does."""
+        if not table.recovered:
+            state.load(dict(table.items()))
+            table.recovered = True
+
+    return load
+
+
+def counter(state: Insights, table: Any) -> Callable[[Any], Awaitable[None]]:
+    settings = state.settings
+
+    async def count(stream: Any) -> None:
+        async for events in stream.noack_take(settings.batch_records, within=settings.batch_wait_ms / 1_000):
+            for event in events:
+                state.receive(delivered(event.message))
+            write(state, table)
+            state.took(len(events))
+            for event in events:
+                await stream.ack(event)
+
+    return count
+
+
+def watcher(state: Insights, table: Any, alerts: Any) -> Callable[[], Awaitable[None]]:
+    async def watch() -> None:
+        if not table.recovered:
+            return
+        state.took(0)
+        told = state.watch()
+        for alert in told:
+            await (await alerts.send(key=alert.measure.encode(), value=alert.model_dump_json().encode()))
+        state.told(told)
+        write(state, table)
+
+    return watch
+
+
+def write(state: Insights, table: Any) -> None:
+    """What changed since the last call; without waiting, so that no record is counted in between."""
+    for key, value in state.changes().items():
+        if value is not None:
+            table[key] = value
+        elif key in table:
+            del table[key]
+
+
+def delivered(message: Any) -> Delivered:
+    """Faust's message as ours."""
+    return Delivered(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        time_s=message.timestamp,
+        headers=headers_of(message.headers),
+        value=message.value,
+    )
+
+
+def credentials(kafka: KafkaSettings, tls: ssl.SSLContext | None) -> Any:
+    """Faust's form of `kafka.security_protocol` and what belongs to it."""
+    if kafka.security_protocol.startswith("SASL"):
+        assert kafka.sasl_password is not None
+        return faust.SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=tls,
+        )
+    return SSLCredentials(tls) if tls is not None else None
+
+
+def run(state: Insights, *, tls: ssl.SSLContext | None = None) -> None:
+    """Until SIGTERM or SIGINT. Raises SystemExit, as Faust's worker does."""
+    app = make_application(state, tls=tls)
+    worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker.spinner = None  # draws on whatever the output is
+    worker.execute_from_commandline()
