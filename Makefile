@@ -56,7 +56,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
 
-# Every figure about speed, into docs/benchmarks: an hour or two on two cores. FILE=... for documents of your own, JSON
+# Every figure about speed, into docs/benchmarks: about three quarters of an hour on two quiet cores. FILE=... for documents of your own, JSON
 # lines or a folder of such files; BENCHES="limit mix" for some of them. One that fails does not stop the others.
 FILE ?=
 BENCHES ?= limit throughput peers mix latency scale backlog exactly_once memory overhead

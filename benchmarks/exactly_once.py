@@ -1,6 +1,6 @@
 """The price of exactly once: the same worker with transactions, and with plain idempotent producing.
 
-    python -m benchmarks.exactly_once [DATA] [--documents 4000] [--model-documents 400] [--turns 5]
+    python -m benchmarks.exactly_once [DATA] [--documents 4000] [--model-documents 150] [--turns 5]
 
 Both take turns on the same topic, each turn as a new group; see `benchmarks.plain_clients` for what the plain one does.
 Twice: with a model that does nothing, where publishing is most of the work and the price is as high as it can be, and
@@ -75,7 +75,7 @@ def rows_of(found: Mapping[str, Sequence[float]]) -> tuple[tuple[Cell, ...], ...
 
 def main() -> None:
     parser = make_parser(__doc__, documents=4_000, turns=5)
-    parser.add_argument("--model-documents", type=int, default=400, help="for the packaged model; 0 leaves it out")
+    parser.add_argument("--model-documents", type=int, default=150, help="for the packaged model; 0 leaves it out")
     arguments: argparse.Namespace = parser.parse_args()
     settings = settings_of(arguments)
     samples = without_books(read_samples(arguments.data, arguments.documents))

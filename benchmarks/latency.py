@@ -1,6 +1,6 @@
 """How long a document takes from its producer to a reader, while documents arrive at a share of what the worker can do.
 
-    python -m benchmarks.latency [DATA] [--documents 600] [--turns 3] [--loads 0.3 0.6 0.8]
+    python -m benchmarks.latency [DATA] [--documents 150] [--turns 3] [--loads 0.3 0.6 0.8]
 
 One `enrich worker` process on a broker on the same cores. First its capacity: documents a second from a full topic, in
 the median of the turns. Then, load by load and turn by turn, documents arrive in a seeded Poisson process that does not
@@ -60,7 +60,7 @@ def rows_of(
 
 
 def main() -> None:
-    parser = make_parser(__doc__, documents=600, turns=3)
+    parser = make_parser(__doc__, documents=150, turns=3)
     parser.add_argument("--loads", type=float, nargs="+", default=[0.3, 0.6, 0.8], help="shares of the capacity")
     arguments: argparse.Namespace = parser.parse_args()
     settings = settings_of(arguments)

@@ -1,6 +1,6 @@
 """The ceiling: useful tokens a second of the model's forward pass alone, and its share of the matrix-multiply peak.
 
-    python -m benchmarks.limit [DATA] [--documents 1500] [--turns 5]
+    python -m benchmarks.limit [DATA] [--documents 400] [--turns 5]
 
 The texts are cut into windows, tokenized, prepared, sorted by length and batched before the clock starts; what is
 timed is `model.forward`, batch after batch, at the batch size that a trial finds fastest. A useful token is one of the
@@ -73,7 +73,7 @@ def report_of(limit: Limit, batches: Batches, shape: Shape, *, command: str, mac
 
 
 def main() -> None:
-    parser = make_parser(__doc__, documents=1_500, turns=5)
+    parser = make_parser(__doc__, documents=400, turns=5)
     arguments: argparse.Namespace = parser.parse_args()
     settings = settings_of(arguments)
     models = load_models(settings)

@@ -1,6 +1,6 @@
 """How much of the ceiling is left in the product: `enrich run` on a file, and the Kafka worker with its broker.
 
-    python -m benchmarks.throughput [DATA] [--documents 1500] [--turns 3] [--without-kafka]
+    python -m benchmarks.throughput [DATA] [--documents 500] [--turns 3] [--without-kafka]
 
 Three take turns on the same documents, in one process and with the model loaded before: the forward passes alone (the
 ceiling, see `benchmarks.limit`), the worker on a file, and the worker on a broker that runs on the same cores. Nothing
@@ -84,7 +84,7 @@ def rows_of(found: Mapping[str, Sequence[Run]]) -> tuple[tuple[str | Spread, ...
 
 
 def main() -> None:
-    parser = make_parser(__doc__, documents=1_500, turns=3)
+    parser = make_parser(__doc__, documents=500, turns=3)
     parser.add_argument("--without-kafka", action="store_true", help="the file alone")
     arguments: argparse.Namespace = parser.parse_args()
     settings = settings_of(arguments)
