@@ -51,7 +51,7 @@ def judge(put_in: Iterable[IncomingRecord], came_out: Iterable[IncomingRecord], 
         said[number] = said_by(record.value)
         places[record.key].setdefault(number, len(places[record.key]))
     found = Counter[int]()
-    order: dict[bytes | None, list[int]] = defaultdict(list)
+    order: dict[tuple[str, bytes | None], list[int]] = defaultdict(list)  # by topic and key: topics have no common order
     changed = dead = 0
     for record in came_out:
         number = number_of(record)
@@ -59,7 +59,7 @@ def judge(put_in: Iterable[IncomingRecord], came_out: Iterable[IncomingRecord], 
         is_dead = record.partition.topic == dead_topic
         dead += is_dead
         if number in places[record.key]:
-            order[record.key].append(places[record.key][number])
+            order[record.partition.topic, record.key].append(places[record.key][number])
         changed += not (is_dead or (number in places[record.key] and said_by(record.value) == said[number]))
     return Verdict(
         sent=sent.total(),
