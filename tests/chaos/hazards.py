@@ -37,7 +37,7 @@ SLOW_PREPARE = "SLOWPREPARE"  # preparing takes SLOW_S
 SLOW_FORWARD = "SLOWFORWARD"  # the forward pass takes SLOW_S
 SLOW_COMMIT = "SLOWCOMMIT"  # the transaction that publishes it takes SLOW_S
 UNREACHABLE = "UNREACHABLE"  # the model is away, in a process that was told so by HAZARD_UNREACHABLE
-SLOW_S = 3.0
+SLOW_S = 2.0
 EXIT_CODE = 77
 
 

@@ -66,6 +66,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_read(
     assert (published == 0) == (phase == IDLE) or phase == UNREACHABLE
 
 
+@pytest.mark.apache  # the embedded broker does not drop members that went away
 @pytest.mark.parametrize("phase", BUSY)
 def test_a_worker_that_is_told_twice_stops_at_once_and_loses_nothing(
     kafka_settings: KafkaSettings, tmp_path: Path, phase: str
