@@ -94,6 +94,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
     def _group_answers(self, consumer: Any) -> bool:
         """Whether this is a member, and its coordinator answered lately."""
 
+    @abstractmethod
     def _read_committed(self, partitions: Sequence[Partition]) -> dict[Partition, Committed | None] | None:
         """What the group has for these partitions; None if it cannot be had in time."""
 
