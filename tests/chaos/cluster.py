@@ -59,6 +59,7 @@ class Cluster:
             network.start([("127.0.0.1", cluster._listener_port(broker, worker)) for broker in range(brokers)])
             cluster.networks.append(network)
         if workers or options:
+            wait_for_broker(cluster.bootstrap_servers)  # killed any sooner it may not have written who it is
             cluster._change_options()
         wait_for_broker(cluster.bootstrap_servers)  # a port may answer before the broker does
         return cluster

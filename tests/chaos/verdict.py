@@ -51,7 +51,7 @@ def judge(put_in: Iterable[IncomingRecord], came_out: Iterable[IncomingRecord], 
         said[number] = said_by(record.value)
         places[record.key].setdefault(number, len(places[record.key]))
     found = Counter[int]()
-    order: dict[tuple[str, bytes | None], list[int]] = defaultdict(list)  # by topic and key: topics have no common order
+    order: dict[tuple[str, bytes | None], list[int]] = defaultdict(list)  # topics have no common order
     changed = dead = 0
     for record in came_out:
         number = number_of(record)

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from workers.errors import ConfigurationError
@@ -74,6 +74,7 @@ def test_the_backlog_of_an_outage_is_gone_when_the_spare_speed_has_done_it(deman
     assert plan.catch_up_scaled_s <= plan.catch_up_s
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # few partitions are enough for few demands
 @given(demand=demands, partitions=st.integers(1, 64))
 def test_partitions_that_are_there_are_kept_and_the_busiest_worker_counts(demand: Demand, partitions: int) -> None:
     plan = planned(replace(demand, partitions=partitions))
