@@ -23,6 +23,9 @@ class ScriptedProducer(Producer):  # type: ignore[misc, unused-ignore]  # no typ
         self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1
     ) -> None:
         self.script.offsets_may_go.wait(30.0)
+        if self.script.names_taken > 0:
+            self.script.names_taken -= 1
+            raise KafkaException(KafkaError(KafkaError.FENCED_INSTANCE_ID, "scripted: fenced", txn_requires_abort=True))
         super().send_offsets_to_transaction(positions, group_metadata, timeout)
 
     def commit_transaction(self, timeout: float = -1) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from enum import Enum
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaConnectionError, KafkaError
+from kafka.errors import FencedInstanceIdError, KafkaConnectionError, KafkaError
 from kafka.net.compat import KafkaNetClient
 
 
@@ -26,6 +26,7 @@ class FaultScript:
         self.producers = 0
         self.dropped_requests = 0  # how many of the next transactional requests the network loses, as in trap 2
         self.retriable_commits = 0  # how many of the next commits librdkafka asks to try again
+        self.names_taken = 0  # how many of the next epochs are refused because a newer member has the name
         self.offsets_may_go = threading.Event()  # while not set, producers wait before adding offsets
         self.offsets_may_go.set()
         self.producers_may_start = threading.Event()  # while not set, the next ones wait before they fence the last
@@ -52,6 +53,9 @@ class ScriptedProducer(KafkaProducer):  # type: ignore[misc]  # the client has n
 
     def send_offsets_to_transaction(self, offsets: object, group_metadata: object) -> None:
         self.script.offsets_may_go.wait(30.0)
+        if self.script.names_taken > 0:
+            self.script.names_taken -= 1
+            raise FencedInstanceIdError
         super().send_offsets_to_transaction(offsets, group_metadata)
 
     def commit_transaction(self) -> None:

@@ -17,6 +17,7 @@ from tests.transport.harness import LIMITS, KafkaHarness, next_epoch, publish, w
 from workers.errors import ConfigurationError, DependencyError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import Headers, OutgoingRecord
+from workers.transport.broker import NameTaken
 from workers.transport.clients import open_transport, start_checks
 from workers.transport.confluent import ConfluentTransport
 from workers.transport.confluent_admin import missing_topics, reachable
@@ -96,7 +97,7 @@ def test_static_membership_is_asked_for_where_it_is_set() -> None:
         (KafkaError.GROUP_AUTHORIZATION_FAILED, ConfigurationError),
         (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, ConfigurationError),
         (KafkaError._AUTHENTICATION, ConfigurationError),
-        (KafkaError.FENCED_INSTANCE_ID, ConfigurationError),
+        (KafkaError.FENCED_INSTANCE_ID, NameTaken),
         (KafkaError.INVALID_SESSION_TIMEOUT, ConfigurationError),
         (KafkaError._INVALID_ARG, ConfigurationError),
         (KafkaError._TIMED_OUT, DependencyError),

@@ -13,7 +13,7 @@ from tests.transport.harness import KafkaHarness, next_epoch, pass_all_through
 from workers.errors import ConfigurationError, DependencyError
 from workers.settings import KafkaSettings
 from workers.transport.base import OutgoingRecord
-from workers.transport.broker import transactional_id
+from workers.transport.broker import NameTaken, transactional_id
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import create_topics, missing_topics, reachable
 from workers.transport.kafka_client import connection_options, translated
@@ -97,7 +97,7 @@ def test_a_bad_certificate_is_a_matter_of_configuration(tmp_path_factory: pytest
         (kafka.GroupAuthorizationFailedError("g"), ConfigurationError),
         (kafka.TransactionalIdAuthorizationFailedError(), ConfigurationError),
         (kafka.SaslAuthenticationFailedError(), ConfigurationError),
-        (kafka.FencedInstanceIdError(), ConfigurationError),
+        (kafka.FencedInstanceIdError(), NameTaken),
         (kafka.InvalidSessionTimeoutError(), ConfigurationError),
         (kafka.KafkaTimeoutError(), DependencyError),
         (kafka.NotCoordinatorError(), DependencyError),

@@ -76,6 +76,18 @@ def test_a_topic_that_takes_less_than_it_did_at_the_start_stops_the_worker(clien
     assert client_harness.came_out() == []
 
 
+def test_a_worker_that_came_back_under_its_name_since_it_read_reads_again(client_harness: KafkaHarness) -> None:
+    """Thrown out and joined again, it is itself the newer member that fences its epoch: no reason to stop."""
+    client_harness.put(*TEN)
+    transport = client_harness.member()
+    epoch = next_epoch(transport)
+    client_harness.script.names_taken = 1
+    assert isinstance(publish(client_harness, transport, epoch), PublishFailed)
+    transport.rewind()
+    pass_all_through(client_harness, [transport], count=10)
+    assert len(client_harness.came_out()) == 10
+
+
 def test_a_producer_that_is_fenced_is_replaced_and_its_epoch_read_again(client_harness: KafkaHarness) -> None:
     client_harness.put(*TEN)
     transport = client_harness.member()

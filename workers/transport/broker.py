@@ -27,6 +27,10 @@ LINGER_MS = 5
 MAX_REQUEST_BYTES = 16_777_216  # what may leave; how large a record may be is the brokers' to say
 
 
+class NameTaken(ConfigurationError):
+    """A newer member has this worker's `kafka.group_instance_id`."""
+
+
 class Fault(Enum):
     """What an error of a client library comes down to."""
 
@@ -42,9 +46,7 @@ def error_of(fault: Fault, reason: str) -> EnrichError:
     """The error of ours that says the same."""
     match fault:
         case Fault.FENCED_INSTANCE:
-            return ConfigurationError(
-                f"{reason}: another worker has the same kafka.group_instance_id: give each its own"
-            )
+            return NameTaken(f"{reason}: another worker has the same kafka.group_instance_id: give each its own")
         case Fault.SESSION_TIMEOUT:
             return ConfigurationError(
                 f"{reason}: the broker does not allow this kafka.session_timeout_ms: 6 to 1800 s usually"

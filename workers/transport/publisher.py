@@ -20,7 +20,7 @@ from typing import Generic
 from workers.errors import ConfigurationError, DependencyError, EnrichError, PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.base import OutgoingRecord, Partition
-from workers.transport.broker import errors_translated
+from workers.transport.broker import NameTaken, errors_translated
 from workers.transport.lane import Lane, ProducerT
 from workers.transport.membership import MembershipT
 
@@ -157,9 +157,10 @@ class EpochPublisher(ABC, Generic[ProducerT, MembershipT]):
             job.done.set_result(None)
 
     def _lasting(self, error: Exception) -> ConfigurationError | None:
-        """What no new producer mends: to read and publish again would fail in the same way for ever."""
+        """What no new producer mends: to read and publish again would fail in the same way for ever. The newer member
+        under our name may be ourselves, thrown out and back since the epoch was read; another's our consumer meets."""
         told = error if isinstance(error, EnrichError) else self._translated(error, "publishing")
-        return told if isinstance(told, ConfigurationError) else None
+        return told if isinstance(told, ConfigurationError) and not isinstance(told, NameTaken) else None
 
     def _give_up_producer(self) -> None:
         self._abandon()
