@@ -63,7 +63,7 @@ TRAINING = (
         path="relations/redocred.dev.jsonl",
         form="related",
         attribution="Re-DocRED (Tan et al. 2022), MIT; text Wikipedia",
-        cuts=2,
+        cuts=3,
         heldout=40,
     ),
     Source(
@@ -102,7 +102,7 @@ class TrainSettings(FrozenSettings):
     lora_rank: PositiveInt = Field(16, description="rank of the changes with tune: lora")
     start: str | None = Field(None, description="model to start from, by name or folder; the bare trunk if not given")
     seed: int = Field(7, description="of the order of the data, the cuts and the heads' first weights")
-    epochs: PositiveInt = Field(3, description="passes over the data")
+    epochs: PositiveInt = Field(4, description="passes over the data")
     patience: PositiveInt = Field(2, description="epochs without a better dev score until it stops; the best is kept")
     batch_tokens: PositiveInt = Field(4_096, description="padded tokens of a step")
     encoder_rate: PositiveFloat = Field(2e-4, description="learning rate of the tuned layers")
