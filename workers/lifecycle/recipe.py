@@ -96,7 +96,8 @@ class TrainSettings(FrozenSettings):
         True, description="whether salience, labels and test scores of the packaged model are made"
     )
     encoder: EncoderShape = Field(
-        EncoderShape(case_at="input", trained=("case", "lower", "plain", "tuned")), description="what is tuned"
+        EncoderShape(case_at="input", trained=("case", "lower", "plain", "tuned"), plain_layers=2),
+        description="what is tuned",
     )
     tune: Literal["full", "lora"] = Field("full", description="of those layers: all weights, or low-rank changes")
     lora_rank: PositiveInt = Field(16, description="rank of the changes with tune: lora")
@@ -116,7 +117,7 @@ class TrainSettings(FrozenSettings):
     forget: float = Field(0.08, ge=0, lt=1, description="part of subwords shown as unknown ones")
     recase: float = Field(0.06, ge=0, le=1, description="part of windows shown in lower case or in capitals only")
     relation_weight: NonNegativeFloat = Field(1.0, description="of the relation loss against the entity loss")
-    restore_tokens: PositiveInt = Field(800_000, description="padded tokens on which the sentence branch is restored")
+    restore_tokens: PositiveInt = Field(1_600_000, description="padded tokens on which the sentence branch is restored")
     restore_rate: PositiveFloat = Field(3e-4, description="learning rate of that")
     max_tokens: PositiveInt = Field(254, le=510, description="longest window")
     single_share: float = Field(0.6, ge=0, le=1, description="part of sentences that stay alone; the rest are joined")
