@@ -11,7 +11,7 @@ from threading import Timer
 
 from workers.batching.calibration import Budgets
 from workers.compose import AnyModel, open_worker
-from workers.enrich.worker import Progress
+from workers.enrich.progress import Progress
 from workers.settings import Settings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord, Transport
 from workers.transport.files import FileTransport

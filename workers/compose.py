@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import Any, assert_never
 
 from schemas.base import StageName
-from workers.batching.calibration import Budgets, calibrated_speed
+from workers.batching.calibration import Budgets
 from workers.batching.device import Device
 from workers.batching.scheduler import Batcher
 from workers.budgets import measured_budgets
@@ -26,7 +25,7 @@ from workers.enrich.outgoing import Outgoing
 from workers.enrich.permits import Permits
 from workers.enrich.pipeline import Pipeline
 from workers.enrich.reading import Cutter, Reader
-from workers.enrich.receipts import PACKAGE_VERSION, code_version, receipts_of
+from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError, extra_needed
 from workers.models.base import WindowModel
@@ -47,19 +46,14 @@ from workers.settings import (
 )
 from workers.stages.fingerprint import fingerprint
 from workers.telemetry.recorder import NullRecorder, Recorder
-from workers.telemetry.sources import ServedModel, Sources
 from workers.telemetry.traces import Tracing
 from workers.telemetry.watch import Watch
 from workers.transport.base import Transport
-from workers.transport.clients import open_transport, start_checks
 
 AnyModel = WindowModel[Any, Any]
 # A pass is some hundred calls of torch, and after each the device thread waits so long for the interpreter's lock if
 # another thread holds it. With Python's own 5 ms a pass beside a busy thread took half as long again as with 1 ms.
 SWITCH_S = 0.001
-CALIBRATED = (
-    TokenClassificationModel | SequenceClassificationModel | ZeroShotModel
-)  # and ours: they encode, nothing else
 
 
 def load_models(settings: Settings) -> dict[str, AnyModel]:
@@ -227,44 +221,6 @@ def open_worker(
 
 def worker_name(settings: Settings) -> str:
     return settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
-
-
-@contextmanager
-def kafka_worker(settings: Settings) -> Iterator[Worker]:
-    """The worker of `enrich worker`, watched from before its models are loaded."""
-    from workers.telemetry.opened import open_telemetry
-
-    with open_telemetry(settings, worker=worker_name(settings), version=PACKAGE_VERSION) as telemetry:
-        start_checks(settings.kafka).check_record_limit(settings.kafka, settings.output.max_record_bytes)
-        telemetry.health.doing("loading the models")
-        began_s = time.monotonic()
-        models = load_models(settings)
-        load_s = time.monotonic() - began_s
-        budgets = measured_budgets(settings, models)
-        transport = open_transport(settings.kafka)
-        recorder, tracing = telemetry.recorder, telemetry.tracing
-        with open_worker(settings, models, transport, budgets, recorder=recorder, tracing=tracing) as worker:
-            sources = sources_of(worker.pipeline, models, load_s=load_s)
-            telemetry.loaded(sources, tokens_per_s=calibrated_speed([budgets.get(lane) for lane in models]))
-            yield worker
-
-
-def sources_of(pipeline: Pipeline, models: Mapping[str, AnyModel], *, load_s: float) -> Sources:
-    """What counts in a running pipeline, for whoever asks."""
-    from workers.models.device_memory import device_memory
-
-    served = [
-        ServedModel(lane, m.info.name, m.info.revision, m.info.precision, m.info.device or "remote")
-        for lane, m in models.items()
-    ]
-    return Sources(
-        batchers={lane: answers.batcher.stats for lane, answers in pipeline.answers.items()},
-        cache=next(iter(pipeline.answers.values())).cache.status,
-        models=served,
-        memory=lambda: device_memory(model.device for model in served),
-        load_s=load_s,
-        version=PACKAGE_VERSION,
-    )
 
 
 @contextmanager

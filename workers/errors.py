@@ -11,6 +11,7 @@
     |  |  |- WorkStuck      a call of a model does not come back: the same                       exit code 4
     |- ModelError           a batch failed: halved until the guilty text is alone, which is dead-lettered
        |- OutOfMemory       the batch was too large, not wrong: halved, and the budget is lowered
+       |- NotFinite         a number of a pass is NaN or infinite: as any other
 
 A bad record is not an exception but a value, `workers.enrich.outcome.Failure`, and ends as a dead letter.
 Imports nothing of ours, so that every module may import it.
@@ -60,6 +61,10 @@ class ModelError(EnrichError):
 
 class OutOfMemory(ModelError):
     """The device has no memory left for a batch of this size."""
+
+
+class NotFinite(ModelError):
+    """A pass came to a number that is none: an overflow of the number format, or broken weights."""
 
 
 @contextmanager

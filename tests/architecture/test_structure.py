@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 60
 
+COMPOSITION = {"workers.compose", "workers.serving"}
 # Everybody may import these; they import nothing of ours but schemas.
 FREE = {"workers.errors", "workers.settings", "workers.remembered"}
 # module -> (our modules it may import, third-party packages it may import)
@@ -142,7 +143,7 @@ def test_imports_point_one_way(package: str) -> None:
 
 
 def test_every_module_has_its_arrows() -> None:
-    known = set(ARROWS) | {"workers.cli", "workers.compose"}
+    known = set(ARROWS) | {"workers.cli", *COMPOSITION}
     assert [
         m for f in python_files("schemas", "workers") if not within(m := module_of(f), known) and m != "workers"
     ] == []
@@ -159,8 +160,8 @@ def test_heavy_packages_stay_in_their_files(package: str) -> None:
 
 
 def test_only_the_cli_imports_the_composition() -> None:
-    users = [module_of(f) for f in python_files("workers") if "workers.compose" in set(imports_of(f))]
-    assert [user for user in users if not within(user, {"workers.cli"})] == []
+    users = [module_of(f) for f in python_files("workers") if COMPOSITION & set(imports_of(f))]
+    assert [user for user in users if not within(user, {"workers.cli", "workers.serving"})] == []
 
 
 def test_no_file_outgrows_a_reader() -> None:

@@ -15,9 +15,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.chaos.cluster import Cluster
-from tests.chaos.driver import Report, chaos_settings, run
+from tests.chaos.driver import Report, run
 from tests.chaos.plan import ECHO_WORKER, Kind, Plan
 from tests.chaos.recovery import table
+from tests.chaos.settings import chaos_settings
 from tests.services import find_kafka, kafka_home
 
 

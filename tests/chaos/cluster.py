@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from kafka import KafkaAdminClient, TopicPartition
 
 from tests.chaos.network import Network
 from tests.services import CONTROLLER_OFFSET, free_ports, wait_for_broker
@@ -21,6 +24,7 @@ from workers.transport.kafka_admin import admin_client
 from workers.transport.kafka_client import kafka_errors
 
 LISTENER_OFFSET = 100
+MOVING_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,16 @@ class Cluster:
     def kill(self, broker: int) -> None:
         self._call("kill", str(broker))
 
+    def stop(self, broker: int) -> None:
+        """SIGTERM: it hands its leaderships over before it goes. Returns when it has ended."""
+        self._call("stop", str(broker))
+        status = Path("/proc") / (self.folder / f"node-{broker}" / "pid").read_text().strip() / "status"
+        deadline_s = time.monotonic() + MOVING_S
+        while status.exists() and "\nState:\tZ" not in status.read_text():
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"broker {broker} has not ended within {MOVING_S:g} s")
+            time.sleep(0.1)
+
     def restart(self, broker: int) -> None:
         """Returns when it answers."""
         self._call("restart", str(broker))
@@ -88,6 +102,20 @@ class Cluster:
             return False
         partitions = [partition for topic in described for partition in topic["partitions"]]
         return bool(partitions) and all(len(p["isr_nodes"]) == len(p["replica_nodes"]) for p in partitions)
+
+    def move_leaders(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
+        """Another broker leads each partition when this returns, and none was away: the replicas stay where they are,
+        and the one behind the leader is preferred from now on."""
+        with admin_client(settings) as client:
+            before = leaders(client, topics)
+            client.alter_partition_reassignments(
+                {place: behind(leader, replicas) for place, (leader, replicas) in before.items()}
+            )
+            deadline_s = time.monotonic() + MOVING_S
+            while any(leader == before[place][0] for place, (leader, _) in leaders(client, topics).items()):
+                if time.monotonic() > deadline_s:
+                    raise TimeoutError(f"leaders have not moved within {MOVING_S:g} s")
+                client.elect_leaders(0, list(topics), raise_errors=False)
 
     def kill_all(self) -> None:
         self._call("kill")
@@ -126,3 +154,21 @@ class Cluster:
         command = [str(self.program), action, str(self.folder), *arguments]
         # Not through pipes: a broker would inherit them, and reading would wait for it.
         subprocess.run(command, check=check, stdout=subprocess.DEVNULL, timeout=180)
+
+
+def leaders(client: KafkaAdminClient, topics: Sequence[str]) -> dict[TopicPartition, tuple[int, list[int]]]:
+    """Of each partition its leader and its replicas, the preferred leader first."""
+    return {
+        TopicPartition(topic["name"], partition["partition_index"]): (
+            partition["leader_id"],
+            list(partition["replica_nodes"]),
+        )
+        for topic in client.describe_topics(list(topics))
+        for partition in topic["partitions"]
+    }
+
+
+def behind(leader: int, replicas: list[int]) -> list[int]:
+    """The replicas in their order, begun behind this one."""
+    at = replicas.index(leader) + 1
+    return [*replicas[at:], *replicas[:at]]

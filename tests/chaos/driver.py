@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from tests.chaos.cluster import Cluster
 from tests.chaos.feed import Feed
@@ -20,7 +19,6 @@ from workers.settings import KafkaSettings
 from workers.transport.kafka_admin import create_topics, read_all
 from workers.transport.kafka_reader import Poll, committed_reader
 
-Client = Literal["kafka-python", "confluent"]
 Say = Callable[[str], None]
 READING_S = 300.0  # to read everything at the end
 EVERY_BROKER = 0
@@ -35,23 +33,6 @@ class Report:
     exits: list[tuple[int, int]]  # slot and exit code of workers that ended by themselves and were started again
     hung: int  # workers that did not end on SIGTERM
     held_up_s: float  # the longest that the machine had no time for the driver itself
-
-
-def chaos_settings(bootstrap_servers: str, name: str, *, client: Client = "kafka-python") -> KafkaSettings:
-    """Time-outs as short as brokers allow, so that a freeze is over soon and so is what a kill leaves open."""
-    return KafkaSettings(
-        client=client,
-        bootstrap_servers=bootstrap_servers,
-        input_topic=f"chaos-{name}",
-        enriched_topic=f"chaos-{name}.enriched",
-        dead_topic=f"chaos-{name}.dead",
-        group_id=f"chaos-{name}",
-        session_timeout_ms=3_000,
-        heartbeat_interval_ms=500,
-        transaction_timeout_ms=6_000,
-        publish_deadline_ms=4_000,
-        request_timeout_ms=4_000,
-    )
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import subprocess
@@ -12,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from tests.chaos.plan import Plan
+from tests.chaos.processes import ended, start_worker
 from workers.settings import KafkaSettings
 
 RESTART_PAUSE_S = 1.0  # of a worker that ended by itself
@@ -39,22 +37,17 @@ class Fleet:
     def start(self, slot: int) -> None:
         with self._lock:
             self.starts += 1
-            kafka = self.settings_of(slot).model_dump(mode="json", exclude_defaults=True)
-            if self.plan.static:
-                kafka["group_instance_id"] = f"worker-{slot}"
-            config = self.folder / f"worker-{slot}.yaml"
-            config.write_text(yaml.safe_dump({"kafka": kafka, "epoch": {"max_records": self.plan.epoch_records}}))
-            ours = ("ENRICH_CONFIG", "ENRICH_KAFKA_", "ENRICH_EPOCH_")
-            environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-            environment |= {
-                "ENRICH_CONFIG": str(config),
-                "ENRICH_TELEMETRY__PORT": "0",
-                "ECHO_EPOCH_MS": str(self.plan.epoch_ms),
-            }
-            with (self.folder / f"worker-{slot}.{self.starts}.log").open("wb") as output:
-                self.processes[slot] = subprocess.Popen(
-                    shlex.split(self.plan.command), env=environment, stdout=output, stderr=output
-                )
+            self.processes[slot] = start_worker(
+                shlex.split(self.plan.command),
+                self.settings_of(slot),
+                {"epoch": {"max_records": self.plan.epoch_records}},
+                self.folder,
+                slot=slot,
+                number=self.starts,
+                static=self.plan.static,
+                environment={"ENRICH_TELEMETRY__PORT": "0", "ECHO_EPOCH_MS": str(self.plan.epoch_ms)},
+                without=("ENRICH_CONFIG", "ENRICH_KAFKA_", "ENRICH_EPOCH_"),
+            )
 
     def kill(self, slot: int) -> None:
         with self._lock:
@@ -103,9 +96,4 @@ class Fleet:
                 self._wait(process)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.hung += 1
-            process.kill()
-            process.wait()
+        self.hung += not ended(process, within_s=STOP_S)

@@ -10,9 +10,9 @@ import uuid
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.chaos.driver import chaos_settings
 from tests.chaos.hazards import LETHAL
 from tests.chaos.restarts import Orchestrator, coming_out, document, orchestrated
+from tests.chaos.settings import chaos_settings
 from tests.chaos.verdict import judge
 from tests.services import find_kafka
 from workers.transport.kafka_admin import create_topics, produce, read_all

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
-import yaml
 
+from tests.chaos.processes import Sections, ended, start_worker
 from tests.chaos.verdict import NUMBER
 from workers.settings import KafkaSettings
 from workers.transport.base import IncomingRecord, OutgoingRecord
 from workers.transport.kafka_reader import committed_reader
 
 HAZARDS = (sys.executable, "-m", "tests.chaos.hazards")
-Sections = Mapping[str, Mapping[str, Any]]  # of settings, beside those of Kafka
 
 
 def document(topic: str, number: int, text: str, *, keys: int = 50) -> OutgoingRecord:
@@ -46,17 +44,18 @@ class Orchestrator:
 
     def start(self, slot: int = 0) -> subprocess.Popen[bytes]:
         self.starts += 1
-        kafka = self.kafka.model_dump(mode="json", exclude_defaults=True)
-        if self.static:
-            kafka["group_instance_id"] = f"worker-{slot}"
-        config = self.folder / f"worker-{slot}.yaml"
-        config.write_text(yaml.safe_dump({"kafka": kafka, **{k: dict(v) for k, v in self.sections.items()}}))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ENRICH_")}
-        with (self.folder / f"worker-{slot}.{self.starts}.log").open("wb") as output:
-            environment |= {"ENRICH_CONFIG": str(config), **self.environment}
-            process = subprocess.Popen(self.command, env=environment, stdout=output, stderr=output)
-        self.processes[slot] = process
-        return process
+        self.processes[slot] = start_worker(
+            self.command,
+            self.kafka,
+            self.sections,
+            self.folder,
+            slot=slot,
+            number=self.starts,
+            static=self.static,
+            environment=self.environment,
+            without=("ENRICH_",),
+        )
+        return self.processes[slot]
 
     def tend(self) -> None:
         """Start what is not there, or not there any more."""
@@ -78,11 +77,7 @@ class Orchestrator:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            try:
-                process.wait(30.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            ended(process, within_s=30.0)
 
     def logs(self) -> str:
         return "\n".join(path.read_text()[-2_000:] for path in sorted(self.folder.glob("*.log")))

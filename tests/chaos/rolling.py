@@ -25,9 +25,9 @@ from pathlib import Path
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from tests.chaos.driver import Client
 from tests.chaos.fleet import Fleet
 from tests.chaos.plan import Plan
+from tests.chaos.settings import rolling_settings
 from tests.chaos.verdict import Verdict, document, judge
 from tests.services import find_kafka
 from workers.settings import KafkaSettings
@@ -196,18 +196,6 @@ def wait_for_first(load: Load, plan: Plan) -> None:
         if time.monotonic() > deadline_s:
             raise TimeoutError("not every partition gave a record")
         time.sleep(0.1)
-
-
-def rolling_settings(bootstrap_servers: str, name: str, *, client: Client = "kafka-python") -> KafkaSettings:
-    """The product's own time-outs."""
-    return KafkaSettings(
-        client=client,
-        bootstrap_servers=bootstrap_servers,
-        input_topic=f"rolling-{name}",
-        enriched_topic=f"rolling-{name}.enriched",
-        dead_topic=f"rolling-{name}.dead",
-        group_id=f"rolling-{name}",
-    )
 
 
 def main() -> int:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.driver import Client, chaos_settings, run
+from tests.chaos.driver import run
 from tests.chaos.network import Network
 from tests.chaos.plan import Kind, Plan
 from tests.chaos.recovery import longest_gap
+from tests.chaos.settings import Client, chaos_settings
 from tests.chaos.verdict import Verdict, document, judge
 from tests.transport.clients import CLIENTS
 from workers.transport.base import IncomingRecord, Partition

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.driver import Client
 from tests.chaos.plan import Plan
-from tests.chaos.rolling import Arrivals, rolling_settings, run
+from tests.chaos.rolling import Arrivals, run
+from tests.chaos.settings import Client, rolling_settings
 from tests.transport.clients import CLIENTS
 
 

@@ -11,7 +11,8 @@ import pytest
 from tests.fakes.models import POISON
 from tests.fakes.pipelines import oracle_worker, payload
 from tests.transport.clients import CLIENTS
-from workers.enrich.worker import Progress, Worker
+from workers.enrich.progress import Progress
+from workers.enrich.worker import Worker
 from workers.settings import EpochSettings, KafkaSettings, Settings
 from workers.transport.base import IncomingRecord, OutgoingRecord
 from workers.transport.clients import open_transport

@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from tests.fakes.producers import CommitFault, FaultScript
+from tests.fakes.producers import CommitFault, FaultScript, Step
 
 
 class ScriptedProducer(Producer):  # type: ignore[misc, unused-ignore]  # no types where the extra is missing
@@ -19,9 +19,14 @@ class ScriptedProducer(Producer):  # type: ignore[misc, unused-ignore]  # no typ
         self.script.producers_may_start.wait(30.0)
         super().init_transactions(timeout)
 
+    def begin_transaction(self) -> None:
+        super().begin_transaction()
+        self.script.reached(Step.PUBLISH)
+
     def send_offsets_to_transaction(
         self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1
     ) -> None:
+        self.script.reached(Step.OFFSETS)
         self.script.offsets_may_go.wait(30.0)
         if self.script.names_taken > 0:
             self.script.names_taken -= 1
@@ -29,6 +34,7 @@ class ScriptedProducer(Producer):  # type: ignore[misc, unused-ignore]  # no typ
         super().send_offsets_to_transaction(positions, group_metadata, timeout)
 
     def commit_transaction(self, timeout: float = -1) -> None:
+        self.script.reached(Step.COMMIT)
         if self.script.retriable_commits > 0:
             self.script.retriable_commits -= 1
             raise KafkaException(KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS, "scripted: later", retriable=True))

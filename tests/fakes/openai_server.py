@@ -48,6 +48,7 @@ class Fault(Enum):
     WITHHELD = auto()  # finish_reason content_filter
     NO_CONTENT = auto()
     NO_LOGPROBS = auto()  # right, but without probabilities
+    NOT_A_NUMBER = auto()  # right, but each probability is NaN, which is no JSON and is sent all the same
     CUT_OFF = auto()  # half of the reply, finish_reason length
     PROSE = auto()  # a reply that is no JSON
 
@@ -234,8 +235,9 @@ class _Handler(BaseHTTPRequestHandler):
             return b"<html>busy</html>"
         if fault is Fault.CUT_OFF:
             content = content[: len(content) // 2]
+        logprob = float("nan") if fault is Fault.NOT_A_NUMBER else LOGPROB
         tokens = [
-            {"token": piece, "logprob": LOGPROB, "bytes": list(piece.encode())}
+            {"token": piece, "logprob": logprob, "bytes": list(piece.encode())}
             for piece in re.findall(r"(?s).{1,3}", content)
         ]
         scored = body.get("logprobs") and fault is not Fault.NO_LOGPROBS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from kafka import KafkaProducer
@@ -16,6 +17,18 @@ class CommitFault(Enum):
 
     REFUSED = "refused"  # raises before anything is committed
     ANSWER_LOST = "answer lost"  # commits, then raises
+
+
+class Step(Enum):
+    """The steps of an epoch, in their order; the last three are a transaction's."""
+
+    POLL = "poll"
+    PREPARE = "prepare"
+    FORWARD = "forward"
+    DECODE = "decode"
+    PUBLISH = "publish"
+    OFFSETS = "send offsets"
+    COMMIT = "commit"
 
 
 class FaultScript:
@@ -31,6 +44,7 @@ class FaultScript:
         self.offsets_may_go.set()
         self.producers_may_start = threading.Event()  # while not set, the next ones wait before they fence the last
         self.producers_may_start.set()
+        self.reached: Callable[[Step], None] = lambda step: None  # told before each step, in the producer's thread
         self.unstoppable = False  # a forced close comes too late: what was sent is in the network already
 
     def make(self, **options: object) -> ScriptedProducer:
@@ -51,7 +65,12 @@ class ScriptedProducer(KafkaProducer):  # type: ignore[misc]  # the client has n
         self.script.producers_may_start.wait(30.0)
         super().init_transactions()
 
+    def begin_transaction(self) -> None:
+        super().begin_transaction()
+        self.script.reached(Step.PUBLISH)
+
     def send_offsets_to_transaction(self, offsets: object, group_metadata: object) -> None:
+        self.script.reached(Step.OFFSETS)
         self.script.offsets_may_go.wait(30.0)
         if self.script.names_taken > 0:
             self.script.names_taken -= 1
@@ -59,6 +78,7 @@ class ScriptedProducer(KafkaProducer):  # type: ignore[misc]  # the client has n
         super().send_offsets_to_transaction(offsets, group_metadata)
 
     def commit_transaction(self) -> None:
+        self.script.reached(Step.COMMIT)
         fault = self.script.commits.popleft() if self.script.commits else None
         if fault is CommitFault.REFUSED:
             raise KafkaError("scripted: refused")

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from schemas.base import StageName
 from tests.fakes.models import window_of
 from tests.fakes.tiny_causal import NO_SYSTEM, SPECIALS, byte_tokenizer, save_reciter, save_tiny_gpt2, save_tiny_llama
-from workers.errors import ConfigurationError, ModelError
+from workers.errors import ConfigurationError, ModelError, NotFinite
 from workers.models.adapters.causal import CausalModel, load_causal
 from workers.models.base import Unanswered
 from workers.settings import CausalLanguageModel
@@ -236,3 +236,13 @@ def test_windows_are_counted_in_the_models_own_tokens(reciter: Path) -> None:
         window_of("One two three."), tokens=loaded(reciter, StageName.SUMMARY).tokenize(["One two three."])[0]
     )
     assert len(window.tokens) == len("One two three.")
+
+
+@pytest.mark.parametrize("stage", [StageName.SUMMARY, StageName.CLASSIFICATION])
+def test_a_pass_that_comes_to_no_number_is_an_error_and_not_a_reply(reciter: Path, stage: StageName) -> None:
+    model = loaded(reciter, stage)
+    with torch.no_grad():
+        model._engine._model.lm_head.weight[3] = float("nan")
+    batch = model.prepare([window_of("One two three.")])
+    with pytest.raises(NotFinite):
+        model.forward(batch)

@@ -139,6 +139,7 @@ def test_the_request_is_what_the_settings_say(server: FakeOpenAi, opened: list[O
         Fault.NO_CONTENT,
         Fault.BLACK_HOLE,
         Fault.NO_LOGPROBS,
+        Fault.NOT_A_NUMBER,
     ],
 )
 def test_a_passing_fault_costs_a_retry_and_nothing_else(
@@ -200,6 +201,7 @@ def test_a_text_that_fails_alone_is_blamed_alone(
         Fault.ODD,
         Fault.TWO_CHOICES,
         Fault.NO_LOGPROBS,
+        Fault.NOT_A_NUMBER,
     ],
 )
 def test_an_endpoint_that_fails_on_every_text_is_down_and_no_text_is_blamed(

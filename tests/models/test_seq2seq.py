@@ -16,7 +16,7 @@ from transformers import AutoModelForSeq2SeqLM, PreTrainedTokenizerFast
 from schemas.base import StageName
 from tests.fakes.texts import any_text
 from tests.fakes.tiny_seq2seq import FAMILIES, WORDS, open_tiny, window_of, write_seq2seq, written
-from workers.errors import ModelError
+from workers.errors import ModelError, NotFinite
 from workers.models.adapters.seq2seq import Seq2SeqModel
 from workers.stages.results import WrittenSummary
 from workers.text.pieces import Window
@@ -202,3 +202,14 @@ def test_windows_of_different_lengths_are_no_batch(folders: dict[str, Path]) -> 
     model = open_tiny(folders["t5"])
     with pytest.raises(ModelError):
         model.forward(model.prepare([window_of(model, "the river"), window_of(model, "the river " * 20)]))
+
+
+@pytest.mark.parametrize("options", [GREEDY, BEAMS], ids=["greedy", "beams"])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_decoder_that_comes_to_no_number_is_an_error_and_not_a_summary(
+    folders: dict[str, Path], wrong: float, options: dict[str, Any]
+) -> None:
+    model = open_tiny(folders["bart"], rows=2, **options)
+    model._model.final_logits_bias[0, 7] = wrong
+    with pytest.raises(NotFinite):
+        written(model, [window_of(model, "The bank of the river.")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tests.fakes.producers import CommitFault, FaultScript
 from workers.settings import KafkaSettings
@@ -84,12 +84,7 @@ class KafkaHarness:
         produce(self.settings, [OutgoingRecord(topic, key, value, headers) for key, value, headers in records])
 
     def member(self) -> Transport:
-        if self.settings.client == "confluent":
-            from tests.fakes.confluent_producers import scripted  # not above: the extra may not be installed
-            from workers.transport.confluent import ConfluentTransport
-
-            return self.started(ConfluentTransport(self.settings, make_producer=scripted(self.script)))
-        return self.started(KafkaTransport(self.settings, make_producer=self.script.make))
+        return self.started(scripted_transport(self.settings, self.script))
 
     def started(self, transport: TransportT) -> TransportT:
         self.members.append(transport)
@@ -110,6 +105,16 @@ class KafkaHarness:
         self.script.producers_may_start.set()
         for transport in self.members:
             transport.close(timeout_s=5.0)
+
+
+def scripted_transport(settings: KafkaSettings, script: FaultScript) -> GroupTransport[Any]:
+    """Of the client that the settings name, not started; its producers do what the script says."""
+    if settings.client == "confluent":
+        from tests.fakes.confluent_producers import scripted  # not above: the extra may not be installed
+        from workers.transport.confluent import ConfluentTransport
+
+        return ConfluentTransport(settings, make_producer=scripted(script))
+    return KafkaTransport(settings, make_producer=script.make)
 
 
 def output_topic(harness: Harness) -> str:

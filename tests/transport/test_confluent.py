@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="the extra `confluent` is not installed")
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from tests.fakes.confluent_consumers import proof
 from tests.transport.harness import LIMITS, KafkaHarness, next_epoch, publish, wait_until
@@ -29,7 +29,9 @@ from workers.transport.confluent_client import (
     translated,
     until_deadline,
 )
-from workers.transport.confluent_membership import UNKNOWN_GENERATION, generation_in, membership_of
+from workers.transport.confluent_membership import UNKNOWN_GENERATION, ConfluentMembership, generation_in, membership_of
+from workers.transport.confluent_publisher import transact
+from workers.transport.publisher import Publication
 
 
 @pytest.fixture
@@ -110,6 +112,38 @@ def test_what_a_person_must_change_is_configuration_and_everything_else_is_tried
 ) -> None:
     assert type(translated(KafkaException(KafkaError(code)), "polling")) is kind
     assert type(translated(OSError("reset"), "polling")) is DependencyError
+
+
+@pytest.mark.kafka
+@pytest.mark.apache
+def test_what_is_fatal_among_delivery_reports_is_told_and_not_python_s_complaint(kafka_settings: KafkaSettings) -> None:
+    options = transactional_options(kafka_settings, f"fatal-{kafka_settings.group_id}")
+    records = [OutgoingRecord(kafka_settings.enriched_topic, b"key-%d" % n, b"value") for n in range(500)]
+
+    class Overtaken(Producer):  # type: ignore[misc, unused-ignore]  # no types where the extra is missing
+        """Fenced when the first records of a transaction are through."""
+
+        def flush(self, timeout: float = -1) -> int:
+            left = super().flush(timeout)
+            successor = Producer(options)
+            successor.init_transactions(20.0)
+            for record in records:
+                self.produce(record.topic, record.value, record.key, on_delivery=lambda error, message: None)
+            return left + super().flush(timeout)
+
+    for _ in range(4):  # it depends on the moment: without `told_fatal` one of them ends with a SystemError
+        producer = Overtaken(options)
+        producer.init_transactions(20.0)
+        job = Publication(records, {}, ConfluentMembership(b"", 1, "member"))
+        with pytest.raises(KafkaException, match="fenced by newer producer"):
+            transact(producer, job, timeout_s=20.0)
+
+
+def test_a_right_that_is_refused_fatally_is_configuration_also_within_python_s_complaint() -> None:
+    complaint = SystemError("a callback returned a result with an exception set")
+    complaint.__cause__ = KafkaException(KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, fatal=True))
+    assert type(translated(complaint, "publishing")) is ConfigurationError
+    assert type(translated(SystemError("of another kind"), "publishing")) is DependencyError
 
 
 def test_a_retriable_error_is_tried_again_and_one_that_asks_to_abort_is_raised() -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
 import pytest
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ConfigResource, ResourcePattern, ResourceType
@@ -159,7 +160,38 @@ def test_a_worker_outlives_its_only_broker(own_harness: KafkaHarness, cluster: C
     assert sorted(record.value or b"" for record in own_harness.came_out()) == [value for _, value, _ in TEN]
 
 
-@pytest.mark.parametrize("name", ["input_topic", "enriched_topic"])
+@pytest.mark.timeout(240)
+def test_an_epoch_whose_transaction_timed_out_is_read_again(own_harness: KafkaHarness) -> None:
+    """The broker ends it, for which it looks every 10 s, and fences its producer. Our deadline is below that time-out,
+    so this needs a worker that stood still in between: here its deadline is far away."""
+    own_harness.put(*TEN)
+    own_harness.settings = own_harness.settings.model_copy(update={"transaction_timeout_ms": 3_000})
+    transport = own_harness.member()
+    assert isinstance(transport, GroupTransport)
+    publisher, settings = transport._publisher, own_harness.settings
+    epoch = next_epoch(transport)
+    publisher._settings = settings.model_copy(update={"publish_deadline_ms": 60_000})
+    own_harness.script.offsets_may_go.clear()
+    under_way = transport.publish(epoch, passed_on(own_harness, epoch))
+    wait_until(lambda: state_of(transport) == "Ongoing" or None, "a transaction")
+    publisher._settings = settings
+    wait_until(lambda: state_of(transport) != "Ongoing" or None, "the broker to end it")
+    own_harness.script.offsets_may_go.set()
+    assert isinstance(under_way.exception(30.0), PublishFailed)
+    assert own_harness.came_out() == []
+    transport.rewind()
+    pass_all_through(own_harness, [transport], count=10)
+    assert sorted(record.value or b"" for record in own_harness.came_out()) == [value for _, value, _ in TEN]
+
+
+def state_of(transport: GroupTransport[Any]) -> str:
+    """Of the worker's transaction, by the broker."""
+    name = transport._publisher._transactional_id
+    with admin_client(transport._settings) as client:
+        return str(client.describe_transactions([name])[name].state.value)
+
+
+@pytest.mark.parametrize("name", ["input_topic", "enriched_topic", "group_id", "transactional_id"])
 @pytest.mark.timeout(240)
 def test_a_right_that_is_taken_away_stops_the_worker(own_harness: KafkaHarness, cluster: Cluster, name: str) -> None:
     settings = own_harness.settings
@@ -167,8 +199,16 @@ def test_a_right_that_is_taken_away_stops_the_worker(own_harness: KafkaHarness, 
     transport = own_harness.member()
     pass_all_through(own_harness, [transport], count=10)
     own_harness.put(*TEN)
-    operation = ACLOperation.READ if name == "input_topic" else ACLOperation.WRITE
-    topic = ResourcePattern(ResourceType.TOPIC, getattr(settings, name))
+    assert isinstance(transport, GroupTransport)
+    resource, operation = {
+        "input_topic": (ResourcePattern(ResourceType.TOPIC, settings.input_topic), ACLOperation.READ),
+        "enriched_topic": (ResourcePattern(ResourceType.TOPIC, settings.enriched_topic), ACLOperation.WRITE),
+        "group_id": (ResourcePattern(ResourceType.GROUP, settings.group_id), ACLOperation.READ),
+        "transactional_id": (
+            ResourcePattern(ResourceType.TRANSACTIONAL_ID, transport._publisher._transactional_id),
+            ACLOperation.WRITE,
+        ),
+    }[name]
     with admin_client(settings) as client:
-        client.create_acls([ACL("User:ANONYMOUS", "*", operation, ACLPermissionType.DENY, topic)])
+        client.create_acls([ACL("User:ANONYMOUS", "*", operation, ACLPermissionType.DENY, resource)])
     assert "grant this user the right" in str(end_of(own_harness, transport, settings.enriched_topic))

@@ -59,7 +59,7 @@ class CheckedModel(Generic[PreparedT, RawT]):
 
     def _checked(self, answer: WindowAnswer | Unanswered) -> WindowAnswer | ModelFailed:
         if isinstance(answer, Unanswered):
-            return ModelFailed(answer.code, answer.detail, attempts=1, smallest_failing=1)
+            return ModelFailed(answer.code, answer.detail, answer.attempts, smallest_failing=1)
         for stage in self._model.stages:
             if stage not in answer:
                 raise BadAnswer(f"no {stage.value} in an answer")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from workers.cli.options import with_settings
-from workers.enrich.worker import Progress as Done
+from workers.enrich.progress import Progress as Done
 from workers.settings import Settings
 
 

@@ -31,7 +31,7 @@ ALL = (
 @with_settings(*ALL)
 def worker(*, settings: Settings) -> None:
     """Enrich documents from the input topic until SIGTERM; a second one stops at once, still exactly once."""
-    from workers.compose import kafka_worker
+    from workers.serving import kafka_worker
     from workers.telemetry.logs import configure_logging
 
     configure_logging()

@@ -18,9 +18,9 @@ from threading import Event
 from typing import Any
 
 from workers.enrich.observed import committed_epoch, load_of, traced_documents, with_contexts
-from workers.enrich.outcome import Enriched, Failed, Outcome
 from workers.enrich.outgoing import Outgoing
 from workers.enrich.pipeline import Pipeline
+from workers.enrich.progress import Progress
 from workers.enrich.under_way import UnderWay, ended_with, killer
 from workers.errors import DependencyError, DeviceLost, PublishFailed, WorkStuck
 from workers.settings import EpochSettings
@@ -33,37 +33,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0  # between tries while a broker is not well
 STANDING_S = 1.0  # between looks at where the worker stands
-
-
-@dataclass(slots=True)
-class Progress:
-    """What was published so far; for progress bars and the last line."""
-
-    enriched: int = 0
-    dead: int = 0
-    tombstones: int = 0
-    epochs: int = 0
-    failed_epochs: int = 0
-    cache_lookups: int = 0
-    cache_hits: int = 0
-    windows: int = 0
-
-    @property
-    def documents(self) -> int:
-        return self.enriched + self.dead + self.tombstones
-
-    def count(self, outcomes: list[Outcome]) -> None:
-        self.epochs += 1
-        for outcome in outcomes:
-            if isinstance(outcome, Enriched):
-                self.enriched += 1
-                self.cache_lookups += outcome.run.cache_lookups
-                self.cache_hits += outcome.run.cache_hits
-                self.windows += outcome.run.segments
-            elif isinstance(outcome, Failed):
-                self.dead += 1
-            else:
-                self.tombstones += 1
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ class Unanswered:
 
     code: str
     detail: str  # quotes no text
+    attempts: int = 1  # how often it was asked for
 
 
 @runtime_checkable

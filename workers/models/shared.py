@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from schemas.base import StageName
-from workers.errors import ConfigurationError, ModelError, OutOfMemory
+from workers.errors import ConfigurationError, ModelError, NotFinite, OutOfMemory
 from workers.models.base import ModelInfo
 from workers.models.classifier import offered_labels, refusal_of
 from workers.models.encoder import attention_mask
@@ -257,10 +257,10 @@ def model_errors() -> Iterator[None]:
         raise ModelError(f"{type(error).__name__} in the forward pass") from error
 
 
-def check_finite(hidden: Tensor) -> None:
-    """One number that is not finite makes the sum so: a tenth of the time that looking at each would take."""
-    if not bool(torch.isfinite(hidden.sum(dtype=torch.float32))):
-        raise ModelError("the model's hidden states are not finite")
+def check_finite(numbers: Tensor) -> None:
+    """Raises NotFinite. One such number makes the sum so: a tenth of the time that looking at each would take."""
+    if not bool(torch.isfinite(numbers.sum(dtype=torch.float32))):
+        raise NotFinite("a number of the pass is not finite")
 
 
 def _rounded(values: Floats) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from workers.errors import EnrichError
 from workers.settings import KafkaSettings
@@ -163,8 +163,9 @@ def translated(error: Exception, operation: str) -> EnrichError:
 
 
 def error_in(error: Exception) -> KafkaError | None:
-    """The library's description within an exception of it."""
-    found = error.args[0] if isinstance(error, KafkaException) and error.args else None
+    """The library's description within an exception of it, or within Python's complaint about one: see `told_fatal`."""
+    raised = error.__cause__ if isinstance(error, SystemError) else error
+    found = raised.args[0] if isinstance(raised, KafkaException) and raised.args else None
     return found if isinstance(found, KafkaError) else None
 
 
@@ -185,6 +186,21 @@ def is_fatal(error: KafkaError) -> bool:
     """Whether the client that told it is of no use any more. Among records the library gives a code of its own, without
     the flag and without the reason's code, which goes to the error callback."""
     return bool(error.fatal() or error.code() == KafkaError._FATAL)
+
+
+def told_fatal(producer: Producer) -> KafkaException | None:
+    """What ended a producer that is in a transaction, if something did.
+
+    The library raises a fatal error from among the callbacks of a call, and those that are still due are called all the
+    same: a delivery report, or a line for the log. What the call raises then is Python's complaint, a SystemError that
+    sometimes has the error as its cause and sometimes has lost it.
+    """
+    try:
+        producer.begin_transaction()  # refused in any case, and if there is a fatal error with that
+    except KafkaException as error:
+        if (told := error_in(error)) is not None and is_fatal(told):
+            return error
+    return None
 
 
 def is_lasting(error: KafkaError) -> bool:

@@ -14,7 +14,13 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from workers.errors import EnrichError
 from workers.settings import KafkaSettings
-from workers.transport.confluent_client import confluent_errors, transactional_options, translated, until_deadline
+from workers.transport.confluent_client import (
+    confluent_errors,
+    told_fatal,
+    transactional_options,
+    translated,
+    until_deadline,
+)
 from workers.transport.confluent_membership import ConfluentMembership
 from workers.transport.confluent_records import Delivery
 from workers.transport.lane import Lane
@@ -58,6 +64,15 @@ def transact(producer: Producer, job: Publication[ConfluentMembership], *, timeo
 
     Dying anywhere before 4 shows nothing.
     """
+    try:
+        _transact(producer, job, timeout_s=timeout_s)
+    except (KafkaException, SystemError) as error:
+        if (fatal := told_fatal(producer)) is not None:
+            raise fatal from error
+        raise
+
+
+def _transact(producer: Producer, job: Publication[ConfluentMembership], *, timeout_s: float) -> None:
     deadline_s = time.monotonic() + timeout_s
     producer.begin_transaction()  # 1
     delivery = Delivery(producer, deadline_s=deadline_s)  # 2

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, cast
 
-from workers.errors import PublishFailed
 from workers.settings import KafkaSettings
 from workers.transport.backlog import Backlog
 from workers.transport.base import (
@@ -28,7 +27,8 @@ from workers.transport.broker import no_such_topics, topics_of
 from workers.transport.deliveries import NO_NOTE, Committed, Deliveries
 from workers.transport.marks import Marks
 from workers.transport.membership import GroupClaim, MembershipT, Tenures, is_member
-from workers.transport.publisher import EpochPublisher, Publication
+from workers.transport.notes import Notes
+from workers.transport.publisher import EpochPublisher, Publication, refused
 from workers.transport.topics import TopicWatch
 
 
@@ -43,9 +43,9 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self._marks = Marks(tenures)
         self._first_offsets: dict[Partition, int] = {}  # the first ever read here; see _restart_offset
         self._deliveries = Deliveries(tenures)
+        self._notes = Notes(self._deliveries, self._read_committed, self._living_members)
         self._reach = 0  # records that may be under way at once
         self._member_id: str | None = None
-        self._own_ids: set[str] = set()  # also earlier ones: a member that was thrown out comes back under a new one
         self._paused = False
         self._rewinding = False
         self._reading = 0
@@ -136,7 +136,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
         claim = cast(GroupClaim[MembershipT], epoch.claim)
         notes = self._deliveries.after(epoch.next_offsets, claim.membership.member_id, reach=self._reach)
         if not _ended_well(self._last_publication):
-            self._last_publication = _refused("an epoch ahead of it did not end well")
+            self._last_publication = refused("an epoch ahead of it did not end well")
         else:
             self._last_offsets = epoch.next_offsets
             self._last_publication = self._commit(claim, records, epoch.next_offsets, notes)
@@ -162,7 +162,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
         if claim.reading != self._reading or _failed(self._last_publication) or _failed(self._last_announcement):
             membership, refusal = None, "it was read before a failure, or an epoch ahead of it did not end well"
         if membership is None:
-            return _refused(refusal)
+            return refused(refusal)
         publication = Publication(records, offsets, membership, notes)
         self._publisher.publish(publication)
         return publication.done
@@ -228,7 +228,7 @@ class GroupTransport(ABC, Generic[MembershipT]):
         self.rewind()
 
     def _cut_epoch(self, limits: EpochLimits, membership: MembershipT) -> Epoch | None:
-        if not self._notes_are_read(membership):
+        if not self._notes.are_read(membership.member_id):
             return None
         self._reach = limits.reach
         deliveries = self._deliveries
@@ -240,26 +240,6 @@ class GroupTransport(ABC, Generic[MembershipT]):
         suspect = deliveries.suspect(share.records[0]) if lone else None
         return Epoch(self._epochs - 1, share.records, share.next_offsets, claim, suspect)
 
-    def _notes_are_read(self, membership: MembershipT) -> bool:
-        """Reads them for partitions that are new here; False if that takes longer. Once in each tenure."""
-        if not (unread := self._deliveries.unread()):
-            return True
-        self._own_ids.add(membership.member_id)
-        if (found := self._read_committed(unread)) is None:
-            return False
-        living: frozenset[str] | None = None
-
-        def went_away(member_id: str) -> bool:
-            nonlocal living
-            if member_id in self._own_ids:
-                return False
-            if living is None:
-                living = self._living_members()
-            return member_id not in living
-
-        self._deliveries.read(found, went_away)
-        return True
-
 
 def _ended_well(done: Future[None] | None) -> bool:
     return done is None or (done.done() and done.exception() is None)
@@ -267,9 +247,3 @@ def _ended_well(done: Future[None] | None) -> bool:
 
 def _failed(done: Future[None] | None) -> bool:
     return done is not None and done.done() and done.exception() is not None
-
-
-def _refused(reason: str) -> Future[None]:
-    refused: Future[None] = Future()
-    refused.set_exception(PublishFailed(f"the epoch is not published: {reason}"))
-    return refused

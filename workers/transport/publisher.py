@@ -40,6 +40,13 @@ class Publication(Generic[MembershipT]):
     done: Future[None] = field(default_factory=Future)
 
 
+def refused(reason: str) -> Future[None]:
+    """What comes of an epoch that is not handed to a producer."""
+    done: Future[None] = Future()
+    done.set_exception(PublishFailed(f"the epoch is not published: {reason}"))
+    return done
+
+
 class EpochPublisher(ABC, Generic[ProducerT, MembershipT]):
     """Takes publications from one thread; ends each future with None, PublishFailed, or ConfigurationError if the
     brokers say that it will never work."""

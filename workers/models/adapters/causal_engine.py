@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from workers.models.shared import check_finite
 from workers.text.pieces import IntArray
 
 # transformers renamed it within version 5.
@@ -67,7 +68,10 @@ class CausalEngine:
 
     @torch.inference_mode()
     def write(self, prompts: Sequence[IntArray], *, length: int, max_new_tokens: int) -> list[Generated]:
-        """Greedy replies to prompts of `length` tokens or less. Nothing is drawn, nothing is penalised."""
+        """Greedy replies to prompts of `length` tokens or less. Nothing is drawn, nothing is penalised.
+
+        Raises NotFinite.
+        """
         ids, mask = self._padded(prompts, length)
         watch = _Watch()
         config = _plain_generation(
@@ -81,8 +85,9 @@ class CausalEngine:
             generation_config=config,
             logits_processor=LogitsProcessorList([watch]),
         )
-        logprobs = torch.stack(watch.steps, dim=1).tolist()  # [B, steps]
-        return [self._ended(row, own) for row, own in zip(rows[:, length:].tolist(), logprobs, strict=True)]
+        logprobs = torch.stack(watch.steps, dim=1)  # [B, steps]
+        check_finite(logprobs)  # else the best of what is not a number would be written
+        return [self._ended(row, own) for row, own in zip(rows[:, length:].tolist(), logprobs.tolist(), strict=True)]
 
     def _ended(self, ids: list[int], logprobs: list[float]) -> Generated:
         end = next((number for number, token in enumerate(ids) if token in self._end_ids), len(ids))
@@ -95,7 +100,7 @@ class CausalEngine:
         """Per prompt and continuation: the mean log-probability of the continuation's tokens.
 
         Each prompt is read once; its cache is repeated for the continuations, which go through together. The mean, not
-        the sum: a label of many tokens is not less likely for that.
+        the sum: a label of many tokens is not less likely for that. Raises NotFinite.
         """
         ids, mask = self._padded(prompts, length)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -123,6 +128,7 @@ class CausalEngine:
             logits = torch.cat([first, rest], dim=1)  # [B*C, T, V]
         chosen = logits.float().log_softmax(dim=-1).gather(2, going_on[:, :, None])[:, :, 0]
         means = (chosen * valid).sum(dim=1) / valid.sum(dim=1)
+        check_finite(means)
         return [tuple(row) for row in means.reshape(len(prompts), count).tolist()]
 
     def _padded(self, prompts: Sequence[IntArray], length: int) -> tuple[Tensor, Tensor]:

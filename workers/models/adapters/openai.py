@@ -161,7 +161,8 @@ class OpenAiModel:
         if any(isinstance(outcome, Doubt) for outcome in outcomes):
             outcomes = await self._resolve(questions, outcomes)
         settled = iter(
-            Unanswered(outcome.code, outcome.detail) if isinstance(outcome, Doubt) else outcome for outcome in outcomes
+            Unanswered(outcome.code, outcome.detail, outcome.attempts) if isinstance(outcome, Doubt) else outcome
+            for outcome in outcomes
         )
         return [{task: next(settled) for task in tasks} for _ in batch]
 
@@ -185,6 +186,8 @@ class OpenAiModel:
         if again:
             second = await self._ask_all([questions[row] for row in again], max_attempts=1)
             for row, outcome in zip(again, second, strict=True):
+                if isinstance(outcome, Doubt) and isinstance(before := outcomes[row], Doubt):
+                    outcome = replace(outcome, attempts=before.attempts + outcome.attempts)
                 settled[row] = outcome
             await self._probe(questions[again[0]].task)
         return settled

@@ -18,7 +18,7 @@ import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import httpx2
@@ -45,6 +45,7 @@ class Doubt:
     code: str
     detail: str
     may_pass: bool  # whether the same request may be answered another time
+    attempts: int = 1  # how often it was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,12 @@ class OpenAiClient:
         try:
             async with asyncio.timeout(self._settings.deadline_s):
                 for number in range(1, max_attempts + 1):
-                    last = Doubt("timed_out", "no answer before the deadline", may_pass=True)
+                    last = Doubt("timed_out", "no answer before the deadline", may_pass=True, attempts=number)
                     outcome = await self._try(body)
                     if scored and isinstance(outcome, Reply) and not outcome.ends:
                         outcome = Doubt("bad_response", "the response lacks token probabilities", may_pass=True)
+                    if isinstance(outcome, Doubt):
+                        outcome = replace(outcome, attempts=number)
                     if isinstance(outcome, Reply) or (isinstance(outcome, Doubt) and not outcome.may_pass):
                         return outcome
                     last = outcome

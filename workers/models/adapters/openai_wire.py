@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from schemas.base import StageName
 from workers.errors import ModelError
@@ -46,7 +46,7 @@ class _Message(_Loose):
 
 class _Token(_Loose):
     token: str
-    logprob: float
+    logprob: FiniteFloat  # some servers send NaN, which is no JSON and is read all the same
     bytes: list[int] | None = None
 
 

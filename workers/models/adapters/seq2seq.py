@@ -21,7 +21,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
 from schemas.base import StageName
@@ -55,6 +55,17 @@ class RawTexts:
 
     rows: list[list[int]]  # start token first; filled behind the end
     most: int
+
+
+class _Numbers(LogitsProcessor):
+    """Notes the highest score of each step, which is a number unless the step came to one that is none."""
+
+    def __init__(self) -> None:
+        self.highest: list[Tensor] = []
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        self.highest.append(scores.max())
+        return scores
 
 
 class Seq2SeqModel:
@@ -140,7 +151,14 @@ class Seq2SeqModel:
         hidden = torch.cat([*states, *[states[0]] * empty])  # [rows, area, width]
         check_finite(hidden)
         encoded = BaseModelOutput(last_hidden_state=hidden)
-        written = self._model.generate(encoder_outputs=encoded, attention_mask=mask, generation_config=plan)
+        numbers = _Numbers()
+        written = self._model.generate(
+            encoder_outputs=encoded,
+            attention_mask=mask,
+            generation_config=plan,
+            logits_processor=LogitsProcessorList([numbers]),
+        )
+        check_finite(torch.stack(numbers.highest))
         found: list[list[int]] = written[: len(items)].tolist()
         return found
 
