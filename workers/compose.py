@@ -16,8 +16,9 @@ from workers.batching.calibration import Budgets, calibrated_speed
 from workers.batching.device import Device
 from workers.batching.scheduler import Batcher
 from workers.budgets import measured_budgets
-from workers.cache.base import ResultCache
 from workers.cache.keys import KeyMaker, StageIdentity
+from workers.cache.kinds import open_cache
+from workers.calibrations import Calibrations, followed_calibrations
 from workers.enrich.answers import Answers
 from workers.enrich.assemble import Assembler
 from workers.enrich.condense import Condenser
@@ -32,7 +33,6 @@ from workers.errors import ConfigurationError, extra_needed
 from workers.models.base import WindowModel
 from workers.settings import (
     DEFAULT_MODEL,
-    CacheSettings,
     CausalLanguageModel,
     ModelSettings,
     ModelSpec,
@@ -134,24 +134,13 @@ def window_for(name: str, model: AnyModel, settings: Settings) -> WindowSettings
     raise ConfigurationError(f"{option}={window.max_tokens} exceeds the {most} of model {model.info.name}: lower it")
 
 
-def open_cache(settings: CacheSettings) -> ResultCache:
-    """The cache the settings name. None of them fails to open: a cache that is down is a cache that knows nothing."""
-    if settings.kind == "redis":
-        from workers.cache.redis import RedisCache
-
-        return RedisCache(settings)
-    if settings.kind == "memory":
-        from workers.cache.memory import MemoryCache
-
-        return MemoryCache(max_entries=settings.max_entries)
-    from workers.cache.none import NullCache
-
-    return NullCache()
-
-
 @contextmanager
 def open_pipeline(
-    settings: Settings, models: Mapping[str, AnyModel], budgets: Mapping[str, Budgets] = MappingProxyType({})
+    settings: Settings,
+    models: Mapping[str, AnyModel],
+    budgets: Mapping[str, Budgets] = MappingProxyType({}),
+    *,
+    calibrations: Calibrations = tuple,
 ) -> Iterator[Pipeline]:
     """A pipeline over `models`, by lane, with their device threads and the cache; all are closed at the end."""
     lanes = [Lane(name, models[name].info, stages) for name, stages in settings.lanes().items()]
@@ -182,6 +171,7 @@ def open_pipeline(
             },
             watch=watch,
             permits=Permits(settings.epoch.max_in_flight_tokens),
+            calibrations=calibrations,
         )
 
 
@@ -210,6 +200,7 @@ def open_worker(
     *,
     recorder: Recorder | None = None,
     tracing: Tracing | None = None,
+    calibrations: Calibrations = tuple,
 ) -> Iterator[Worker]:
     """A worker over `transport`, not started. `budgets` by lane: see `measured_budgets`; else batches are as set."""
     outgoing = Outgoing(
@@ -219,7 +210,7 @@ def open_worker(
         max_payload_bytes=settings.limits.max_dead_letter_bytes,
         worker=worker_name(settings),
     )
-    with open_pipeline(settings, models, budgets) as pipeline:
+    with open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
         yield Worker(
             transport, pipeline, outgoing, settings.epoch, recorder=recorder or NullRecorder(), tracing=tracing
         )
@@ -243,7 +234,18 @@ def kafka_worker(settings: Settings) -> Iterator[Worker]:
         budgets = measured_budgets(settings, models)
         transport = open_transport(settings.kafka)
         recorder, tracing = telemetry.recorder, telemetry.tracing
-        with open_worker(settings, models, transport, budgets, recorder=recorder, tracing=tracing) as worker:
+        with (
+            followed_calibrations(settings) as calibrations,
+            open_worker(
+                settings,
+                models,
+                transport,
+                budgets,
+                recorder=recorder,
+                tracing=tracing,
+                calibrations=calibrations,
+            ) as worker,
+        ):
             sources = sources_of(worker.pipeline, models, load_s=load_s)
             telemetry.loaded(sources, tokens_per_s=calibrated_speed([budgets.get(lane) for lane in models]))
             yield worker
@@ -286,10 +288,3 @@ def file_worker(
     models = load_models(settings)
     with open_worker(settings, models, transport, measured_budgets(settings, models)) as worker:
         yield worker
-
-
-def ping_redis(settings: CacheSettings) -> None:
-    """Raises CacheDown if Redis does not answer."""
-    from workers.cache.redis import ping
-
-    ping(settings)

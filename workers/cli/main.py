@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import typer
 
 from workers.cli import (
+    calibrations,
     check,
     dead_letters,
     demo,
@@ -55,6 +56,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("optimize")(optimize.optimize)
 app.command("distil")(distil.distil)
 app.add_typer(models.app, name="models")
+app.add_typer(calibrations.app, name="calibrations")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

@@ -189,6 +189,7 @@ class Page:
             score=item.score,
             model=item.model,
             revision=item.revision,
+            temperature=item.temperature,
             by="page",
             at=datetime.fromtimestamp(self._state.clock(), UTC),
         )

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import StageName
 from workers.settings.base import FrozenSettings
+from workers.settings.calibration import CalibrationSettings
 from workers.settings.flow import (
     BatchSettings,
     CacheSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "BatchSettings",
     "CacheSettings",
+    "CalibrationSettings",
     "CausalLanguageModel",
     "CheckpointModel",
     "ClassificationSettings",
@@ -103,6 +105,7 @@ class Settings(FrozenSettings):
     stages: StageSettings = StageSettings()
     output: OutputSettings = OutputSettings()
     insights: InsightsSettings = InsightsSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     def spec(self, name: str) -> ModelSettings | ModelSpec:

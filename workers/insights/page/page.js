@@ -47,7 +47,7 @@ function show(data) {
   const mixes = MIXES.filter(([name]) => data.mixes[name]?.length).map(([name, title]) => bars(title, data.mixes[name].slice(0, 10)));
   if (data.top_entities.length) mixes.push(bars("Most frequent names, nearly exact", data.top_entities.slice(0, 10).map((e) => [`${e.text} (${e.type})`, e.count])));
   at("mixes").replaceChildren(...(mixes.length ? mixes : [element("p", { class: "note" }, "Nothing in this window.")]));
-  at("quality").replaceChildren(driftPanel(data.drift), ...spreads(data), stepPanel(data.seconds), precisionPanel(data));
+  at("quality").replaceChildren(driftPanel(data.drift), ...spreads(data), stepPanel(data.seconds), precisionPanel(data), calibrationPanel(data.calibrations));
 }
 
 function spreads(data) {
@@ -89,6 +89,20 @@ function precisionPanel(data) {
   const rows = data.precision.map((row) => element("tr", {}, element("th", { scope: "row" }, `${row.given} (${row.stage}, ${row.model} ${row.revision})`),
     element("td", { class: "number" }, `${row.right} of ${row.judged}`), element("td", { class: "number" }, `${percent(row.interval[0])}–${percent(row.interval[1])} %`)));
   panel.append(element("table", {}, element("tbody", {}, ...rows)), element("p", { class: "note" }, "Readers judge what strikes them: an estimate, with its 95 % interval."));
+  return panel;
+}
+
+function calibrationPanel(calibrations) {
+  const panel = element("div", {}, element("h3", {}, "Calibrations from verdicts"));
+  if (!calibrations.length) panel.append(element("p", { class: "note" }, "None proposed: it takes some hundred verdicts on items with a score."));
+  const percent = (share) => number(100 * share);
+  for (const { id, state, model, revision, heads } of calibrations) {
+    const says = Object.entries(heads).flatMap(([stage, head]) => [
+      ...(head.temperature === 1 ? [] : [`${stage}: scores at temperature ${head.temperature}`]),
+      ...Object.entries(head.types).map(([type, t]) => `${type} from ${head.thresholds[type]} on: precision ${percent(t.precision_before)} → ${percent(t.precision_after)} %, ${percent(t.right_kept)} % of the right ones stay`)]);
+    panel.append(element("p", {}, element("span", { class: "badge" }, state), ` ${model} ${revision}: ${says.join("; ")}`));
+    if (state === "proposed") panel.append(element("p", { class: "note" }, `enrich calibrations accept ${id}`));
+  }
   return panel;
 }
 
