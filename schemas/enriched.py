@@ -1,7 +1,8 @@
 """What consumers read: the document with everything found in it, and the receipts that say how it was found.
 
-A record is a pure function of the document, the models, the settings and the calibration it names: nothing in it depends on the time of day, the
-batch, the cache or the worker. What does (cache hits, seconds per step, worker) travels in the header `enrich-run`.
+A record is a pure function of the document, the models, the settings and the calibration that it names: nothing in it
+depends on the time of day, the batch, the cache or the worker. What does (cache hits, seconds per step, worker) travels
+in the header `enrich-run`.
 """
 
 from __future__ import annotations

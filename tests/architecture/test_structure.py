@@ -86,6 +86,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.errors": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
+    "workers.trial": ({"schemas", "workers.enrich", "workers.transport.base"}, {"orjson", "pydantic"}),
     "workers.calibrations": (
         {"schemas", "workers.enrich.calibrations", "workers.transport.kafka_follower"},
         set(),

@@ -35,7 +35,8 @@ def named_in_environment(kafka: KafkaSettings) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "not_its"), [("worker", {"insights"}), ("insights", set(WORKER) - {"kafka", "calibration"})]
+    ("command", "not_its"),
+    [("worker", {"insights", "serve"}), ("insights", {*WORKER, "serve"} - {"kafka", "calibration"})],
 )
 def test_every_option_of_a_command_is_in_its_help(command: str, not_its: set[str]) -> None:
     shown = enrich(command, "--help", environment={"COLUMNS": "250", "TERMINAL_WIDTH": "250"}).stdout.decode()

@@ -27,6 +27,7 @@ from workers.cli import (
     run,
     schema,
     sentinel,
+    serve,
     train,
     worker,
 )
@@ -47,6 +48,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("worker")(worker.worker)
 app.command("insights")(insights.insights)
+app.command("serve")(serve.serve)
 app.command("sentinel")(sentinel.sentinel)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)

@@ -29,6 +29,7 @@ def overview(insights: Insights, window: str) -> dict[str, Any]:
         **described(tally),
         "drift": drift(insights),
         "precision": precision(insights),
+        "trial_characters": insights.settings.serve_characters if insights.settings.serve_url else 0,
         "calibrations": [calibration.model_dump(mode="json") for calibration in insights.proposals.all()],
         "verdicts": {"kept": len(insights.verdicts), "invalid": insights.verdicts.invalid},
     }

@@ -22,6 +22,7 @@ from schemas import Correction, EnrichedDocument, StageName, Verdict
 from workers.insights.judged import item_of
 from workers.insights.overview import CHOICES, overview
 from workers.insights.state import Insights
+from workers.insights.trial import body_of, try_text
 
 Correct = Callable[[Correction], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -31,6 +32,7 @@ STATIC = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
     "/record.js": ("record.js", "text/javascript"),
+    "/trial.js": ("trial.js", "text/javascript"),
     "/charts.js": ("charts.js", "text/javascript"),
 }
 HEADERS = {
@@ -47,6 +49,7 @@ FEED_LIMIT = 20  # records told at a time; a faster stream is sampled
 FEED_INTERVAL_S = 0.5
 FOUND_LIMIT = 50
 MAX_BODY_BYTES = 16_384
+MOST_BYTES_A_CHARACTER = 12  # of JSON: a surrogate pair, escaped
 MAX_FEEDS = 64
 SHUTDOWN_S = 1.0
 
@@ -87,7 +90,8 @@ class Page:
         await self._runner.cleanup()
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._guard])
+        most_bytes = MAX_BODY_BYTES + self._state.settings.serve_characters * MOST_BYTES_A_CHARACTER
+        app = web.Application(client_max_size=most_bytes, middlewares=[self._guard])
         for path, (name, kind) in STATIC.items():
             app.router.add_get(path, static(name, kind))
         app.router.add_get("/api/overview", self._overview)
@@ -96,6 +100,7 @@ class Page:
         app.router.add_get("/api/reference", self._reference)
         app.router.add_get("/api/feed", self._feed)
         app.router.add_post("/api/corrections", self._judge)
+        app.router.add_post("/api/trial", self._try)
         return app
 
     @web.middleware
@@ -164,12 +169,21 @@ class Page:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), FEED_INTERVAL_S if news else 4 * FEED_INTERVAL_S)
 
+    async def _try(self, request: web.Request) -> web.Response:
+        require_own_page(request)
+        settings = self._state.settings
+        if settings.serve_url is None:
+            raise web.HTTPNotFound(text="there is no model here: see insights.serve_url")
+        body = body_of(await request.read(), most_characters=settings.serve_characters)
+        return as_json(await try_text(settings.serve_url, body))
+
     async def _judge(self, request: web.Request) -> web.Response:
-        origin = request.headers.get("Origin")
-        if request.content_type != "application/json" or (origin and urlsplit(origin).netloc != request.host):
-            raise web.HTTPForbidden(text="a correction is JSON and comes from this page")
+        require_own_page(request)
+        body = await request.read()
+        if len(body) > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=len(body))
         try:
-            said = Judgement.model_validate_json(await request.read())
+            said = Judgement.model_validate_json(body)
         except ValidationError as error:
             raise web.HTTPBadRequest(text=f"{error.error_count()} fields are wrong") from None
         record = self._state.recent.at(said.position)
@@ -195,6 +209,13 @@ class Page:
         )
         await self._correct(correction)
         return as_json(correction.model_dump(mode="json"))
+
+
+def require_own_page(request: web.Request) -> None:
+    """JSON, from the same origin: no other site's page can send that."""
+    origin = request.headers.get("Origin")
+    if request.content_type != "application/json" or (origin and urlsplit(origin).netloc != request.host):
+        raise web.HTTPForbidden(text="it must be JSON and come from this page")
 
 
 def static(name: str, kind: str) -> Handler:

@@ -37,6 +37,7 @@ from workers.settings.model import (
     TokenClassificationModel,
     ZeroShotModel,
 )
+from workers.settings.serve import ServeSettings
 from workers.settings.stages import (
     DEFAULT_LABELS,
     ClassificationSettings,
@@ -72,6 +73,7 @@ __all__ = [
     "RelationSettings",
     "SequenceClassificationModel",
     "SequenceToSequenceModel",
+    "ServeSettings",
     "Settings",
     "SharedModel",
     "StageOptions",
@@ -106,6 +108,7 @@ class Settings(FrozenSettings):
     output: OutputSettings = OutputSettings()
     insights: InsightsSettings = InsightsSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    serve: ServeSettings = ServeSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     def spec(self, name: str) -> ModelSettings | ModelSpec:

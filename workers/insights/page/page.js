@@ -1,6 +1,7 @@
 // The page: asks for the window every few seconds, listens to the feed, shows what is chosen. Nothing here is markup.
 import { bars, columns, element, lines, number, seconds } from "/charts.js";
 import { showRecord } from "/record.js";
+import { offerTrial } from "/trial.js";
 
 const REFRESH_MS = 2000, SHOWN = 40;
 const WORDS = { well: "All is well.", watch: "Look at this:", waiting: "Waiting." };
@@ -32,6 +33,7 @@ function health({ state, says }) {
 
 function show(data) {
   health(data.health);
+  offerTrial(data.trial_characters);
   const { counts } = data, latency = data.seconds.latency;
   const share = (part, whole) => (whole ? `${number((100 * part) / whole, 1)} %` : "–");
   const numbers = [
