@@ -157,6 +157,46 @@ def test_the_keyboard_reaches_everything(chrome: Chrome, page: Served) -> None:
     assert {"hour", "pause", "query", "Ada Lovelace is wrong", "Text of the document"} <= reached
 
 
+def test_what_is_wrong_is_told_in_a_form_by_the_keyboard_alone(chrome: Chrome, page: Served, axe: str) -> None:
+    page.publish(enriched(7))
+    show(chrome, page)
+    wrong, active = (
+        "[aria-label='London is wrong']",
+        "return document.activeElement.id || document.activeElement.ariaLabel",
+    )
+    chrome.find_element(By.CSS_SELECTOR, wrong).send_keys(Keys.ENTER)
+    assert chrome.execute_script("return document.querySelector('#correct').open")
+    assert chrome.execute_script(active) == "correct-expected"
+    assert "London" in chrome.find_element(By.ID, "correct-what").text
+    offered = chrome.execute_script(
+        "return Array.from(document.querySelectorAll('#correct-known option'), o => o.value)"
+    )
+    assert offered == ["PER", "met", "science"]
+    assert violations(chrome, axe) == []
+    chrome.switch_to.active_element.send_keys(Keys.ESCAPE)  # leaves, sends nothing, and the focus goes back
+    until(chrome, "return !document.querySelector('#correct').open")
+    assert chrome.execute_script(active) == "London is wrong"
+    assert page.corrections == []
+    chrome.switch_to.active_element.send_keys(Keys.ENTER)
+    chrome.switch_to.active_element.send_keys(" ORG ", Keys.ENTER)
+    until(chrome, "return document.querySelector('#record-body').textContent.includes('Noted')")
+    assert [(c.item, c.given, c.verdict, c.expected) for c in page.corrections] == [("e3", "LOC", Verdict.WRONG, "ORG")]
+    assert chrome.execute_script("return document.activeElement.textContent") == "Noted. Thank you."
+
+
+def test_the_last_hour_becomes_the_reference_at_a_press(chrome: Chrome, page: Served) -> None:
+    page.publish(enriched(1))
+    show(chrome, page)
+    chrome.find_element(By.ID, "pin").send_keys(Keys.ENTER)
+    until(chrome, "return document.querySelector('#pin-note').textContent.includes('too few')")
+    with served_page(new_state(drift_min_documents=1)) as other:
+        other.publish(enriched(1))
+        show(chrome, other)
+        chrome.find_element(By.ID, "pin").send_keys(Keys.ENTER)
+        until(chrome, "return document.querySelector('#pin-note').textContent.includes('are the reference now')")
+        until(chrome, "return document.querySelector('#quality').textContent.includes('pinned')")
+
+
 PASTED = f"This is the story of how Ada met Bob in London {BREAKS_OUT} and it was a fine day for all of them."
 
 

@@ -88,6 +88,8 @@ def drift(insights: Insights) -> dict[str, Any]:
     monitor = insights.drift
     return {
         "learning": monitor.learning,
+        "pinned_at": monitor.pinned_at_s,
+        "reference_documents": monitor.reference_documents,
         "windows_learned": monitor.windows_learned,
         "windows_wanted": insights.settings.drift_reference_windows,
         "raised": sorted(monitor.raised),

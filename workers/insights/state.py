@@ -122,6 +122,17 @@ class Insights:
         self.alerts.extend(alerts)
         self._new_alerts += alerts
 
+    def pin(self, window: str) -> None:
+        """Make what is counted in that window (`minute`, `hour`, `day`) the reference of drift; kept over restarts.
+
+        Raises ValueError, a sentence, if it cannot be.
+        """
+        if not self.caught_up:
+            raise ValueError("what is on the topics is still being read: try again when it is")
+        now_s = self.clock()
+        self.drift.pin(self.ledger.window(window, now_s), at_s=now_s)
+        self._drift_changed = True
+
     def changes(self) -> Changes:
         """What is to be written since the last call."""
         changes: Changes = dict(self.ledger.changes())

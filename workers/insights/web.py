@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas import Correction, EnrichedDocument, StageName, Verdict
 from workers.insights.judged import item_of
+from workers.insights.metrics import CONTENT_TYPE, exposition
 from workers.insights.overview import CHOICES, overview
 from workers.insights.state import Insights
 from workers.insights.trial import body_of, try_text
@@ -68,6 +70,14 @@ class Judgement(BaseModel):
     expected: str | None = Field(default=None, min_length=1, max_length=200)
 
 
+class Pin(BaseModel):
+    """Which window is to be the reference of drift."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    window: Literal["minute", "hour", "day"]
+
+
 class Page:
     """A server that is started and stopped."""
 
@@ -98,6 +108,8 @@ class Page:
         app.router.add_get("/api/records", self._records)
         app.router.add_get("/api/records/{position:.+}", self._record)
         app.router.add_get("/api/reference", self._reference)
+        app.router.add_post("/api/reference", self._pin)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/api/feed", self._feed)
         app.router.add_post("/api/corrections", self._judge)
         app.router.add_post("/api/trial", self._try)
@@ -143,6 +155,21 @@ class Page:
     async def _reference(self, request: web.Request) -> web.Response:
         """What drift is measured against; saved to a file it can be pinned."""
         return as_json(self._state.drift.reference)
+
+    async def _pin(self, request: web.Request) -> web.Response:
+        require_own_page(request)
+        try:
+            window = Pin.model_validate_json(await request.read()).window
+        except ValidationError:
+            raise web.HTTPBadRequest(text="window is one of minute, hour, day") from None
+        try:
+            self._state.pin(window)
+        except ValueError as error:
+            raise web.HTTPConflict(text=str(error)) from None
+        return as_json({"documents": self._state.drift.reference_documents})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=exposition(self._state), headers={"Content-Type": CONTENT_TYPE})
 
     async def _feed(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the newest records, as they come."""

@@ -60,6 +60,7 @@ function spreads(data) {
 function driftPanel(drift) {
   const panel = element("div", {}, element("h3", {}, "Drift"));
   if (drift.learning) panel.append(element("p", { class: "note" }, `Learning what is usual: ${drift.windows_learned} of ${drift.windows_wanted} windows with enough documents.`));
+  else if (drift.pinned_at) panel.append(element("p", { class: "note" }, `Against ${number(drift.reference_documents)} documents, pinned ${new Date(drift.pinned_at * 1000).toLocaleString("en")}.`));
   const readings = Object.entries(drift.readings);
   if (readings.length) {
     const rows = readings.map(([name, r]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "number" }, r.psi.toFixed(3)), element("td", { class: "number" }, r.limit.toFixed(3)), element("td", {}, drift.raised.includes(name) ? "drifted" : "as usual")));
@@ -164,6 +165,14 @@ at("windows").addEventListener("click", (event) => {
 at("pause").addEventListener("click", () => {
   paused = !paused;
   at("pause").setAttribute("aria-pressed", String(paused));
+});
+at("pin").addEventListener("click", async () => {
+  try {
+    const { documents } = await ask("/api/reference", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ window: "hour" }) });
+    at("pin-note").textContent = `The ${number(documents)} documents of the last hour are the reference now.`;
+  } catch (error) {
+    at("pin-note").textContent = `Not done: ${error.message}`;
+  }
 });
 at("search").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -1,6 +1,7 @@
 // One record: its text in pieces as the server cut them, its relations as a graph, and the buttons that judge it.
 import { drawing, element, number } from "/charts.js";
 
+let known = []; // types and labels of the record that is shown, offered where one of them was wrong
 const COLOURS = 6, GRAPH = 460, HIGH = 300, MOST_NODES = 10, MOST_NAMED = 8;
 
 // Without `judge` there is nothing to judge: a text that was only tried out is on no topic.
@@ -20,6 +21,7 @@ function showDead(letter) {
 
 function showEnriched(record, judge) {
   const types = [...new Set(record.entities.map((entity) => entity.type))].sort();
+  if (judge) known = [...new Set([...types, ...record.relations.map((r) => r.type), ...(record.classification?.candidates ?? []).map((c) => c.name)])];
   const colour = (type) => `t${types.indexOf(type) % COLOURS}`;
   const parts = [element("h3", { class: "id" }, record.title ?? record.id)];
   parts.push(element("p", {}, element("span", { class: "badge" }, record.language.code), " ", ...types.map((type) => element("span", { class: `key ${colour(type)}` }, type))));
@@ -61,15 +63,28 @@ function table(heads, rows, judge) {
   return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
 }
 
+// A dialog element: it holds the focus, Enter sends, Escape leaves, and the focus goes back. Resolves to null if left.
+function askWhatInstead(named, given) {
+  const dialog = document.getElementById("correct"), box = document.getElementById("correct-expected");
+  document.getElementById("correct-what").textContent = `"${named}" is given as ${given}. Leave the box empty if you only know that this is wrong.`;
+  document.getElementById("correct-known").replaceChildren(...known.filter((name) => name !== given).map((name) => element("option", { value: name })));
+  box.value = "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "send" ? box.value.trim() : null), { once: true }));
+}
+
 function judging(stage, item, named, given, judge) {
   if (!judge) return null;
   const cell = element("td", {});
   const button = (verdict) => element("button", {
     type: "button", "aria-label": `${named} is ${verdict}`,
     onclick: async () => {
-      const expected = verdict === "wrong" ? prompt(`What should "${named}" be instead of ${given}? Leave it empty if you do not know.`) : "";
+      const expected = verdict === "wrong" ? await askWhatInstead(named, given) : "";
       if (expected === null) return;
-      cell.replaceChildren(element("span", { role: "status" }, await judge({ stage, item, verdict, ...(expected.trim() ? { expected: expected.trim() } : {}) })));
+      const said = element("span", { role: "status", tabindex: "-1" }, await judge({ stage, item, verdict, ...(expected ? { expected } : {}) }));
+      cell.replaceChildren(said);
+      said.focus(); // the button that had it is gone
     },
   }, verdict);
   cell.append(button("right"), button("wrong"));
