@@ -19,7 +19,7 @@ from workers.text.sentences import split_sentences
 from workers.text.windows import cut_windows
 
 STEPS = (16, 8, 4, 1)
-WAITS_S = (0.005, 1.0, 60.0)
+OBJECTIVES_S = (0.005, 1.0, 60.0)
 FRAME = 2  # special tokens of a window
 PASS_S, TOKENS_PER_S = 0.008, 7_000.0  # of the passes that are not run
 BUDGET = 4_096  # padded tokens
@@ -43,7 +43,7 @@ def lengths_of(texts: Sequence[str]) -> list[list[int]]:
     ]
 
 
-def count_batches(epochs: Sequence[Sequence[int]], *, step: int, max_wait_s: float) -> tuple[int, int]:
+def count_batches(epochs: Sequence[Sequence[int]], *, step: int, objective_s: float) -> tuple[int, int]:
     """Batches, and their padded tokens together."""
     limit = BatchLimit(BatchSettings().max_items, BUDGET)
     buckets: Buckets[int] = Buckets()
@@ -53,9 +53,9 @@ def count_batches(epochs: Sequence[Sequence[int]], *, step: int, max_wait_s: flo
     while done < len(epochs):
         while begun < min(len(epochs), done + EpochSettings().max_in_flight):
             for tokens in epochs[begun]:
-                buckets.add(begun, area=-(-(tokens + FRAME) // step) * step, now_s=now_s)
+                buckets.add(begun, area=-(-(tokens + FRAME) // step) * step, due_s=now_s + objective_s)
             begun += 1
-        batch = buckets.take_batch(limit, now_s=now_s, max_wait_s=max_wait_s)
+        batch = buckets.take_batch(limit, now_s=now_s)
         area = sum(entry.area for entry in batch)
         now_s += PASS_S + area / TOKENS_PER_S
         batches, padded = batches + 1, padded + area
@@ -73,11 +73,11 @@ def main() -> None:
     size = EpochSettings().max_records
     epochs = [[n for own in lengths[at : at + size] for n in own] for at in range(0, len(lengths), size)]
     useful = sum(map(sum, epochs))
-    print("| step | longest wait, s | waste | padded tokens of a batch |\n| --- | --- | --- | --- |")
+    print("| step | latency objective, s | waste | padded tokens of a batch |\n| --- | --- | --- | --- |")
     for step in STEPS:
-        for wait_s in WAITS_S:
-            batches, padded = count_batches(epochs, step=step, max_wait_s=wait_s)
-            print(f"| {step} | {wait_s:g} | {1 - useful / padded:.1%} | {padded / batches:,.0f} |")
+        for objective_s in OBJECTIVES_S:
+            batches, padded = count_batches(epochs, step=step, objective_s=objective_s)
+            print(f"| {step} | {objective_s:g} | {1 - useful / padded:.1%} | {padded / batches:,.0f} |")
 
 
 if __name__ == "__main__":

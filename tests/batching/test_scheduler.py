@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from workers.errors import DeviceLost
 from workers.settings import BatchSettings
 from workers.text.pieces import Window
 
-SETTINGS = BatchSettings(max_items=8, max_padded_tokens=256, max_wait_ms=5.0)
+SETTINGS = BatchSettings(max_items=8, max_padded_tokens=256, latency_objective_ms=5.0)
 
 
 @contextmanager
@@ -103,6 +104,23 @@ def test_windows_of_several_callers_share_a_batch() -> None:
         gate.open()
         assert [len(future.result().answers) for future in (first, *others)] == [1, 1, 1, 1]
     assert [len(batch) for batch in model.batches] == [1, 3]
+
+
+def test_what_was_made_longer_ago_than_the_objective_goes_before_what_came_earlier() -> None:
+    gate = Gate()
+    model = OracleModel(before_forward=gate.wait)
+    options = SETTINGS.model_copy(update={"latency_objective_ms": 60_000.0})
+    with batcher_of(model, options) as batcher, ThreadPoolExecutor(3) as pool, gate:
+        asked = [pool.submit(ask, batcher, ["holds the device"])]
+        _until(lambda: bool(model.batches))
+        asked.append(pool.submit(ask, batcher, ["in time " + "word " * 50]))
+        _until(lambda: batcher.stats().waiting == 1)
+        made_ms = int(time.time() * 1000) - 61_000
+        asked.append(pool.submit(batcher.answer, [window_of("late")], made_ms=made_ms))
+        _until(lambda: batcher.stats().waiting == 2)
+        gate.open()
+        assert all(future.result().answers for future in asked)
+    assert [batch[0].window.text.split()[0] for batch in model.batches] == ["holds", "late", "in"]
 
 
 @settings(max_examples=40, deadline=None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 from schemas import Document, EnrichedDocument, StageName
 from tests.fakes.models import MARKS, answer_of
 from tests.fakes.pipelines import incoming, oracle, oracle_pipeline, payload
+from workers.batching.answers import AnswerBatch, BatcherStats
+from workers.enrich.answers import Batches
 from workers.enrich.outcome import Enriched, Failed, Failure, Tombstone
 from workers.enrich.reading import Accepted, Cut, Reading
 from workers.settings import DEFAULT_MODEL, CacheSettings, Settings, StageSettings, WindowSettings
 from workers.stages.results import EntitiesResult, FoundEntity
+from workers.text.pieces import Window
 
 SMALL_WINDOWS = Settings(window=WindowSettings(max_tokens=16, overlap_tokens=4))
 # Room for several sentences, or there is no choice of where to cut and an edit shifts every window behind it.
@@ -41,6 +45,34 @@ def test_a_document_gets_the_answer_to_its_own_text() -> None:
         expected = answer_of(text, stages=[StageName.ENTITIES])[StageName.ENTITIES]
         wanted = [(e.start, e.end, e.type) for e in expected.entities if e.score >= 0.5]  # type: ignore[union-attr]
         assert [(e.start, e.end, e.type) for e in outcome.document.entities] == wanted
+
+
+def test_the_documents_of_an_epoch_are_as_urgent_as_the_oldest() -> None:
+    told: list[int | None] = []
+
+    @dataclass(frozen=True)
+    class Listening:
+        """Passes questions on to a batcher and notes how urgent they were."""
+
+        behind: Batches
+
+        def answer(self, windows: Sequence[Window], *, made_ms: int | None = None) -> AnswerBatch:
+            told.append(made_ms)
+            return self.behind.answer(windows, made_ms=made_ms)
+
+        def require_answering(self) -> None:
+            self.behind.require_answering()
+
+        def stats(self) -> BatcherStats:
+            return self.behind.stats()
+
+    records = [incoming(payload(f"Anna met Bert {n}.")) for n in range(3)]
+    with oracle_pipeline() as pipeline:
+        answers = {name: replace(own, batcher=Listening(own.batcher)) for name, own in pipeline.answers.items()}
+        listening = replace(pipeline, answers=answers)
+        listening.enrich([replace(records[0], timestamp_ms=at) for at in (7_000, 5_000, 6_000)])
+        listening.enrich([replace(records[1], timestamp_ms=None), replace(records[2], timestamp_ms=9_000)])
+    assert told == [5_000, 9_000]
 
 
 @given(text=st.text(min_size=1, max_size=600).filter(lambda text: bool(text.strip())))

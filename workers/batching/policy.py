@@ -1,14 +1,15 @@
 """Which windows go through the device together. Pure: no thread, no clock of its own, no model.
 
 A batch costs `items x padded length`, and holds only windows of one padded length: then a window's answer is the same
-bits whatever else is in its batch.
+bits whatever else is in its batch. Within that, full batches go first as long as everybody is in time, and whoever is
+due goes first as soon as somebody is.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -40,14 +41,34 @@ class BatchLimit:
         return replace(self, max_padded_tokens=max(1, min(self.max_padded_tokens, padded_tokens)))
 
 
+def due(made_s: float | None, *, objective_s: float, now_s: float) -> float:
+    """When the answer to something made at `made_s` (None: now) is wanted, `objective_s` later.
+
+    Never before now: what is late already is late from its arrival on, so that whoever came before goes before, and
+    a clock that is wrong upstream starves nobody. Never later than if it were made now. All on one clock, seconds.
+    """
+    latest_s = now_s + objective_s
+    return latest_s if made_s is None else min(max(now_s, made_s + objective_s), latest_s)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Turn:
+    """Where an item stands in the order of dues; of two that are due together the one that came first."""
+
+    due_s: float
+    number: int  # rises with the time of arrival
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting(Generic[ItemT]):
-    """An item that waits. Numbers rise with the time of arrival."""
+    """An item that waits."""
 
-    number: int
+    turn: Turn
     area: int  # padded length in tokens
-    since_s: float
     item: ItemT
+
+    def __lt__(self, other: Waiting[ItemT]) -> bool:
+        return self.turn < other.turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +77,34 @@ class Bucket:
 
     area: int
     count: int
-    oldest_number: int
-    oldest_since_s: float
+    first: Turn  # of the item that is due first
 
 
-def choose_bucket(buckets: Iterable[Bucket], *, limit: BatchLimit, now_s: float, max_wait_s: float) -> Bucket | None:
+def choose_bucket(buckets: Iterable[Bucket], *, limit: BatchLimit, now_s: float) -> Bucket | None:
     """The bucket for a device that is free now; None only if there is none.
 
-    1 where the oldest item of all has waited longer than `max_wait_s`: its bucket, so nothing starves
-    2 else a bucket that fills a batch, the one with the oldest item
+    1 where something is due: the bucket of what was due first, so nothing starves
+    2 else a bucket that fills a batch, the one with what is due first
     3 else the bucket with most tokens: the others gain most from waiting for company
     """
     candidates = list(buckets)
     if not candidates:
         return None
-    oldest = min(candidates, key=lambda bucket: bucket.oldest_number)
-    if now_s - oldest.oldest_since_s > max_wait_s:
-        return oldest
+    first = min(candidates, key=lambda bucket: bucket.first)
+    if first.first.due_s <= now_s:
+        return first
     full = [bucket for bucket in candidates if bucket.count >= limit.items(bucket.area)]
     if full:
-        return min(full, key=lambda bucket: bucket.oldest_number)
-    return max(candidates, key=lambda bucket: (bucket.count * bucket.area, -bucket.oldest_number))
+        return min(full, key=lambda bucket: bucket.first)
+    most = max(bucket.count * bucket.area for bucket in candidates)
+    return min((bucket for bucket in candidates if bucket.count * bucket.area == most), key=lambda bucket: bucket.first)
 
 
 class Buckets(Generic[ItemT]):
-    """The items that wait, by padded length, first come first served within one. Not safe for threads by itself."""
+    """The items that wait, by padded length; within one, what is due first is served first. Not safe for threads."""
 
     def __init__(self) -> None:
-        self._by_area: dict[int, deque[Waiting[ItemT]]] = {}
+        self._by_area: dict[int, list[Waiting[ItemT]]] = {}  # each a heap
         self._count = 0
         self._next_number = 0
 
@@ -91,24 +112,25 @@ class Buckets(Generic[ItemT]):
         return self._count
 
     def __iter__(self) -> Iterator[Bucket]:
-        for area, queue in self._by_area.items():
-            yield Bucket(area, len(queue), queue[0].number, queue[0].since_s)
+        for area, heap in self._by_area.items():
+            yield Bucket(area, len(heap), heap[0].turn)
 
-    def add(self, item: ItemT, *, area: int, now_s: float) -> None:
+    def add(self, item: ItemT, *, area: int, due_s: float) -> None:
+        """`due_s`: see `due`; on the clock of `take_batch`."""
         if area < 1:
             raise ValueError(f"area must be positive, not {area}")
-        self._by_area.setdefault(area, deque()).append(Waiting(self._next_number, area, now_s, item))
+        heappush(self._by_area.setdefault(area, []), Waiting(Turn(due_s, self._next_number), area, item))
         self._next_number += 1
         self._count += 1
 
-    def take_batch(self, limit: BatchLimit, *, now_s: float, max_wait_s: float) -> list[Waiting[ItemT]]:
+    def take_batch(self, limit: BatchLimit, *, now_s: float) -> list[Waiting[ItemT]]:
         """The next batch, removed from here; empty only if nothing waits."""
-        chosen = choose_bucket(self, limit=limit, now_s=now_s, max_wait_s=max_wait_s)
+        chosen = choose_bucket(self, limit=limit, now_s=now_s)
         if chosen is None:
             return []
-        queue = self._by_area[chosen.area]
-        batch = [queue.popleft() for _ in range(min(len(queue), limit.items(chosen.area)))]
-        if not queue:
+        heap = self._by_area[chosen.area]
+        batch = [heappop(heap) for _ in range(min(len(heap), limit.items(chosen.area)))]
+        if not heap:
             del self._by_area[chosen.area]
         self._count -= len(batch)
         return batch

@@ -18,12 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic
 
-from workers.batching.answers import OUT_OF_MEMORY, AnswerBatch, BatcherStats, ModelFailed
+from workers.batching.answers import AnswerBatch, BatcherStats, ModelFailed
 from workers.batching.blame import Cause, answer_each, attempt, cause_of, too_large
 from workers.batching.calls import Batch, Call, Place
 from workers.batching.checked import CheckedModel
+from workers.batching.counts import Counts
 from workers.batching.device import Device, StepThread
-from workers.batching.policy import BatchLimit, Buckets
+from workers.batching.policy import BatchLimit, Buckets, due
 from workers.errors import DependencyError, DeviceLost, ModelDown
 from workers.models.base import PreparedT, RawT, WindowModel
 from workers.settings import BatchSettings
@@ -47,13 +48,15 @@ class Batcher(Generic[PreparedT, RawT]):
         device: Device | None = None,
         budgets: Mapping[int, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         watch: Watch | None = None,
     ) -> None:
         """`device` is shared by the batchers whose models run on the same one; `budgets`: see `calibration`."""
         self._model = CheckedModel(model, watch)
         self._device = device or Device()
         self._clock = clock
-        self._max_wait_s = settings.max_wait_ms / 1000
+        self._wall_clock = wall_clock
+        self._objective_s = settings.latency_objective_ms / 1000
         # Everything below is guarded by this lock.
         self._changed = threading.Condition()
         self._limit = BatchLimit(settings.max_items, settings.max_padded_tokens, tuple(sorted((budgets or {}).items())))
@@ -63,7 +66,7 @@ class Batcher(Generic[PreparedT, RawT]):
         self._decoding = 0
         self._calls: set[Call] = set()
         self._ended: str | None = None
-        self._stats = BatcherStats()
+        self._counts = Counts()
         self._threads = (
             StepThread("device", self._device_step, on_death=self._die),
             StepThread("decode", self._decode_step, on_death=self._die),
@@ -71,9 +74,13 @@ class Batcher(Generic[PreparedT, RawT]):
         for thread in self._threads:
             thread.start()
 
-    def answer(self, windows: Sequence[Window]) -> AnswerBatch:
-        """Blocks until every window is answered. Raises DeviceLost if they never will be, ModelDown if not now."""
-        call = self._submit(windows)
+    def answer(self, windows: Sequence[Window], *, made_ms: int | None = None) -> AnswerBatch:
+        """Blocks until every window is answered. Raises DeviceLost if they never will be, ModelDown if not now.
+
+        `made_ms`, milliseconds since 1970: when what waits for these answers came into the system, None: now. From
+        then on counts the latency objective of the settings.
+        """
+        call = self._submit(windows, made_ms)
         try:
             call.done.wait()
         finally:
@@ -92,7 +99,7 @@ class Batcher(Generic[PreparedT, RawT]):
 
     def stats(self) -> BatcherStats:
         with self._changed:
-            return replace(self._stats, waiting=len(self._buckets), max_padded_tokens=self._limit.max_padded_tokens)
+            return self._counts.snapshot(waiting=len(self._buckets), max_padded_tokens=self._limit.max_padded_tokens)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Take nothing more and tell everybody who waits. Waits for the batch under way, up to this time."""
@@ -104,7 +111,7 @@ class Batcher(Generic[PreparedT, RawT]):
 
     # --- caller's thread
 
-    def _submit(self, windows: Sequence[Window]) -> Call:
+    def _submit(self, windows: Sequence[Window], made_ms: int | None) -> Call:
         self._refuse_if_ended()
         started_s = self._clock()
         prepared = answer_each(windows, self._model.prepare)
@@ -112,6 +119,7 @@ class Batcher(Generic[PreparedT, RawT]):
             self._require_preparing()
         ready_s = self._clock()
         call = Call(len(windows), prepare_s=ready_s - started_s, ready_s=ready_s)
+        due_s = due(self._on_own_clock(made_ms, ready_s), objective_s=self._objective_s, now_s=ready_s)
         with self._changed:
             self._refuse_if_ended()
             self._calls.add(call)
@@ -122,9 +130,12 @@ class Batcher(Generic[PreparedT, RawT]):
                     self._settle(call, index, entry)
                 else:
                     place = Place(call, index, entry, entry.area, len(window.tokens))
-                    self._buckets.add(place, area=entry.area, now_s=ready_s)
+                    self._buckets.add(place, area=entry.area, due_s=due_s)
             self._changed.notify_all()
         return call
+
+    def _on_own_clock(self, made_ms: int | None, now_s: float) -> float | None:
+        return None if made_ms is None else now_s - (self._wall_clock() - made_ms / 1000)
 
     def _require_preparing(self) -> None:
         try:
@@ -170,7 +181,7 @@ class Batcher(Generic[PreparedT, RawT]):
         return self._ended is not None or (work and undecoded < MAX_UNDECODED)
 
     def _take(self) -> list[Place[PreparedT]]:
-        waiting = self._buckets.take_batch(self._limit, now_s=self._clock(), max_wait_s=self._max_wait_s)
+        waiting = self._buckets.take_batch(self._limit, now_s=self._clock())
         return [entry.item for entry in waiting if entry.item.call.given_up is None]
 
     def _give_up(self, batch: Batch[PreparedT], reason: str) -> None:
@@ -245,29 +256,18 @@ class Batcher(Generic[PreparedT, RawT]):
     def _deliver(self, batch: Batch[PreparedT], outcomes: Sequence[WindowAnswer | ModelFailed]) -> None:
         with self._changed:
             batch.charge_calls()
-            stats = self._stats
-            self._stats = replace(
-                stats,
-                batches=stats.batches + 1,
-                windows=stats.windows + len(batch.places),
-                padded_tokens=stats.padded_tokens + batch.padded_tokens,
-                useful_tokens=stats.useful_tokens + batch.useful_tokens,
-                capacity_tokens=stats.capacity_tokens + self._limit.tokens(batch.places[0].area),
-                forward_s=stats.forward_s + batch.forward_s,
-                decode_s=stats.decode_s + batch.decode_s,
-            )
+            self._counts.batch(batch, capacity_tokens=self._limit.tokens(batch.places[0].area))
             for place, outcome in zip(batch.places, outcomes, strict=True):
                 self._settle(place.call, place.index, outcome)
 
     def _settle(self, call: Call, index: int, outcome: WindowAnswer | ModelFailed) -> None:
         if isinstance(outcome, ModelFailed):
-            self._stats = replace(self._stats, failed_windows=self._stats.failed_windows + 1)
+            self._counts.failed_window()
         call.answer(index, outcome)
 
     def _count_failed(self, cause: Cause) -> None:
         with self._changed:
-            failed, memory = self._stats.failed_batches + 1, self._stats.out_of_memory + (cause.code == OUT_OF_MEMORY)
-            self._stats = replace(self._stats, failed_batches=failed, out_of_memory=memory)
+            self._counts.failed_batch(cause)
 
     def _lower_limit(self, sizes: Sequence[int]) -> None:
         """`sizes`: padded tokens of batches that were too large."""

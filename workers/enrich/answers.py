@@ -92,7 +92,7 @@ class InFlight:
 class Batches(Protocol):
     """A batcher, as far as it is needed here."""
 
-    def answer(self, windows: Sequence[Window]) -> AnswerBatch: ...
+    def answer(self, windows: Sequence[Window], *, made_ms: int | None = None) -> AnswerBatch: ...
 
     def require_answering(self) -> None: ...
 
@@ -109,8 +109,8 @@ class Answers:
     stages: tuple[StageName, ...]
     in_flight: InFlight = field(default_factory=InFlight)
 
-    def answer(self, windows: Sequence[Window]) -> Answered:
-        """One answer per window, in order. Raises what the batcher raises if the device is lost."""
+    def answer(self, windows: Sequence[Window], *, made_ms: int | None = None) -> Answered:
+        """One answer per window, in order. Raises what the batcher raises, which is told of `made_ms`."""
         watch = StepTimes()
         with watch.step("cache_read"):
             keys = [self.keys.of(window) for window in windows]
@@ -120,7 +120,7 @@ class Answers:
         mine, others = self.in_flight.claim(missing)
         computed: dict[Keys, Answer] = {}
         if mine:
-            computed = self.compute(mine, by_key, watch)
+            computed = self.compute(mine, by_key, watch, made_ms)
             with watch.step("cache_write"):
                 self.remember(computed)
         with watch.step("shared_wait"):
@@ -146,9 +146,11 @@ class Answers:
                 known[key] = whole
         return known
 
-    def compute(self, mine: Sequence[Keys], by_key: Mapping[Keys, Window], watch: StepTimes) -> dict[Keys, Answer]:
+    def compute(
+        self, mine: Sequence[Keys], by_key: Mapping[Keys, Window], watch: StepTimes, made_ms: int | None
+    ) -> dict[Keys, Answer]:
         try:
-            batch = self.batcher.answer([by_key[key] for key in mine])
+            batch = self.batcher.answer([by_key[key] for key in mine], made_ms=made_ms)
         except BaseException as error:
             self.in_flight.settle(mine, error)  # nobody may wait for ever
             raise

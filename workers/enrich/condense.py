@@ -29,7 +29,9 @@ class Condenser:
     max_window_tokens: int
     max_characters: int  # of a published summary
 
-    def condense(self, shares: Sequence[Share], sizes: Sequence[int], watch: StepTimes) -> list[Share]:
+    def condense(
+        self, shares: Sequence[Share], sizes: Sequence[int], watch: StepTimes, *, made_ms: int | None = None
+    ) -> list[Share]:
         """The answers of the last pass over each document; `sizes` are the documents' code points.
 
         Raises what the batcher raises if the device is lost.
@@ -39,7 +41,7 @@ class Condenser:
         pending = list(last)
         while texts := {at: text for at in pending if (text := self._text(last[at], read[at]))}:
             windows = self._cut(texts)
-            answered = self.answers.answer([window for own in windows.values() for window in own])
+            answered = self.answers.answer([window for own in windows.values() for window in own], made_ms=made_ms)
             for step, seconds in answered.seconds.items():
                 watch.add(step, seconds)
             again = answered.split([len(own) for own in windows.values()])

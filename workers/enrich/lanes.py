@@ -27,15 +27,17 @@ def by_stage(lanes: Sequence[Lane]) -> dict[StageName, Lane]:
     return {stage: serving[stage] for stage in StageName if stage in serving}
 
 
-def ask_all(answers: Mapping[str, Answers], windows: Mapping[str, Sequence[Window]]) -> dict[str, Answered]:
+def ask_all(
+    answers: Mapping[str, Answers], windows: Mapping[str, Sequence[Window]], *, made_ms: int | None = None
+) -> dict[str, Answered]:
     """The answers of every lane to its own windows: they wait at the same time, so the slowest sets the pace.
 
     Raises what a lane raises, when all have ended.
     """
     own, *others = answers
     if not others:
-        return {own: answers[own].answer(windows[own])}
+        return {own: answers[own].answer(windows[own], made_ms=made_ms)}
     with ThreadPoolExecutor(len(others), thread_name_prefix="lane") as pool:
-        asked = {name: pool.submit(answers[name].answer, windows[name]) for name in others}
-        first = answers[own].answer(windows[own])
+        asked = {name: pool.submit(answers[name].answer, windows[name], made_ms=made_ms) for name in others}
+        first = answers[own].answer(windows[own], made_ms=made_ms)
         return {own: first, **{name: future.result() for name, future in asked.items()}}

@@ -51,7 +51,7 @@ def committed_epoch(
     return CommittedEpoch(documents, dead, by_stage, epoch.size_bytes, tokens, seconds, epoch_s, under_way)
 
 
-def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) -> Load:
+def load_of(transport: Transport, epochs: Sequence[Epoch], *, tokens: int, stopping: bool) -> Load:
     """A transport that cannot tell where it stands is well, and behind by nothing; one that fails to is not well. Never
     raises: a look must not make the loop read again."""
     load = Load(
@@ -59,6 +59,7 @@ def load_of(transport: Transport, epochs: Sequence[Epoch], *, stopping: bool) ->
         epochs=len(epochs),
         documents=sum(len(epoch.records) for epoch in epochs),
         size_bytes=sum(epoch.size_bytes for epoch in epochs),
+        tokens=tokens,
     )
     if not isinstance(transport, Observable):
         return load

@@ -17,6 +17,17 @@ class Permits:
         self._queue: deque[object] = deque()
         self._changed = Condition()
 
+    @property
+    def out(self) -> int:
+        with self._changed:
+            return self._out
+
+    @property
+    def waiting(self) -> int:
+        """Threads that wait for theirs."""
+        with self._changed:
+            return len(self._queue)
+
     @contextmanager
     def take(self, count: int) -> Iterator[None]:
         """Blocks until there are so many, and until everybody who came before has theirs."""

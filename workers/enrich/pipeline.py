@@ -79,10 +79,13 @@ class Pipeline:
         return Failed(record, verdict) if isinstance(verdict, Failure) else verdict
 
     def ask(self, readings: Sequence[Reading], watch: StepTimes) -> dict[str, list[Share]]:
-        """What every lane says about every document. A long text is summarized in several passes."""
-        answered = ask_all(
-            self.answers, {lane: [w for r in readings for w in r.cuts[lane].windows] for lane in self.answers}
-        )
+        """What every lane says about every document. A long text is summarized in several passes.
+
+        They are published together, so all are as urgent as the oldest.
+        """
+        made_ms = min((at for r in readings if (at := r.record.timestamp_ms) is not None), default=None)
+        windows = {lane: [w for r in readings for w in r.cuts[lane].windows] for lane in self.answers}
+        answered = ask_all(self.answers, windows, made_ms=made_ms)
         for found in answered.values():
             for step, seconds in found.seconds.items():
                 watch.add(step, seconds)
@@ -92,7 +95,7 @@ class Pipeline:
         }
         sizes = [len(reading.document.text) for reading in readings]
         for lane, condenser in self.condensers.items():
-            shares[lane] = condenser.condense(shares[lane], sizes, watch)
+            shares[lane] = condenser.condense(shares[lane], sizes, watch, made_ms=made_ms)
         return shares
 
     def outcome(self, reading: Reading, shares: Mapping[str, Share], assembler: Assembler) -> Enriched | Failed:

@@ -234,7 +234,8 @@ class Worker:
         if now_s >= self._next_standing_s:
             self._next_standing_s = now_s + STANDING_S
             epochs = [item.epoch for item in self._under_way]
-            self.recorder.standing(load_of(self.transport, epochs, stopping=self._stop.is_set()))
+            asked, stopping = self.pipeline.permits.out, self._stop.is_set()
+            self.recorder.standing(load_of(self.transport, epochs, tokens=asked, stopping=stopping))
 
     def wait_for_head(self) -> None:
         """Sleep until something may have changed, but never long enough to miss a poll."""

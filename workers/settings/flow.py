@@ -77,8 +77,10 @@ class BatchSettings(FrozenSettings):
     calibrate: bool = Field(
         True, description="whether less is put into a batch where that is as fast; measured once per machine and model"
     )
-    max_wait_ms: NonNegativeFloat = Field(
-        5.0, description="ms a window waits for company while the device is busy elsewhere"
+    latency_objective_ms: NonNegativeFloat = Field(
+        1_000.0,
+        description="ms from a record's Kafka timestamp within which it should be answered: until then full batches go "
+        "first, from then on whoever is due first; 0: always first come, first served",
     )
     stuck_after_s: float = Field(
         600.0,

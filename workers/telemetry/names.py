@@ -111,7 +111,7 @@ CACHE_AVAILABLE = Metric("enrich_cache_available", "gauge", "1; 0 while the brea
 # --- load
 IN_FLIGHT_EPOCHS = Metric("enrich_in_flight_epochs", "gauge", "Epochs between being read and being committed")
 IN_FLIGHT_BYTES = Metric("enrich_in_flight_bytes", "gauge", "Bytes of their documents")
-IN_FLIGHT_TOKENS = Metric("enrich_in_flight_tokens", "gauge", "Tokens of their documents, estimated")
+IN_FLIGHT_TOKENS = Metric("enrich_in_flight_tokens", "gauge", "Tokens of the documents that models are asked about now")
 ASSIGNED_PARTITIONS = Metric("enrich_assigned_partitions", "gauge", "Input partitions that are this worker's")
 LAG = Metric(
     "enrich_lag_records",

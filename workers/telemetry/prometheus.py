@@ -106,7 +106,7 @@ class LoadCollector(Collector):
         found = [
             family(names.IN_FLIGHT_EPOCHS, load.epochs),
             family(names.IN_FLIGHT_BYTES, load.size_bytes),
-            family(names.IN_FLIGHT_TOKENS, load.documents * meter.tokens_per_document),
+            family(names.IN_FLIGHT_TOKENS, load.tokens),
             family(names.ASSIGNED_PARTITIONS, load.partitions),
             families(names.LAG, [((topic, str(number)), lag) for (topic, number), lag in load.lag.items()]),
             family(names.BACKLOG_TOKENS, meter.backlog_tokens),

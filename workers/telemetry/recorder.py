@@ -39,6 +39,7 @@ class Load:
     epochs: int = 0  # under way, as are the next two
     documents: int = 0
     size_bytes: int = 0
+    tokens: int = 0  # that models are asked about
 
     @property
     def lag_records(self) -> int:

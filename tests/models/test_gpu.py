@@ -1,0 +1,101 @@
+"""The packaged model on a CUDA device: what it says on a CPU, in any batch, and within the memory that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+import torch
+
+from schemas.base import StageName
+from tests.fakes.tiny_model import answers, window_of
+from tests.models.test_default import SENTENCES
+from workers.batching.answers import ModelFailed
+from workers.batching.calibration import LENGTHS, find_budgets
+from workers.batching.policy import BatchLimit
+from workers.batching.scheduler import Batcher
+from workers.models.shared import SharedEncoderModel, load_model
+from workers.settings import DEFAULT_LABELS, BatchSettings, ModelSettings
+from workers.stages.results import ClassificationResult, EntitiesResult
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here"),
+]
+NEAR = 0.002  # of a score in fp32
+LARGE = " ".join(SENTENCES * 12)
+
+
+@pytest.fixture(scope="module")
+def on_gpu() -> SharedEncoderModel:
+    return load_model(ModelSettings(precision="fp32", device="cuda"), labels=DEFAULT_LABELS)
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """A gibibyte of it: enough for the model and for a small batch."""
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(2**30 / torch.cuda.get_device_properties(0).total_memory)
+    yield
+    torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def spans_of(answer: dict[StageName, object]) -> list[tuple[str, int, int]]:
+    found = answer[StageName.ENTITIES]
+    assert isinstance(found, EntitiesResult)
+    return [(entity.type, entity.start, entity.end) for entity in found.entities]
+
+
+def label_scores(answer: dict[StageName, object]) -> tuple[float, ...]:
+    found = answer[StageName.CLASSIFICATION]
+    assert isinstance(found, ClassificationResult)
+    return found.scores
+
+
+def test_it_says_what_it_says_on_a_cpu(on_gpu: SharedEncoderModel) -> None:
+    on_cpu = load_model(ModelSettings(precision="fp32", device="cpu"), labels=DEFAULT_LABELS)
+    for here, there in zip(answers(on_gpu, SENTENCES), answers(on_cpu, SENTENCES), strict=True):
+        assert spans_of(dict(here)) == spans_of(dict(there))
+        assert label_scores(dict(here)) == pytest.approx(label_scores(dict(there)), abs=NEAR)
+
+
+def test_a_text_is_answered_in_company_as_it_is_alone(on_gpu: SharedEncoderModel) -> None:
+    """To rounding: that no bit differs is promised on CPUs only."""
+    alone = answers(on_gpu, SENTENCES)
+    with_company = Batcher(on_gpu, BatchSettings())
+    try:
+        batch = with_company.answer([window_of(on_gpu, text) for text in SENTENCES * 20])
+    finally:
+        with_company.close()
+    for number, answer in enumerate(batch.answers):
+        assert not isinstance(answer, ModelFailed)
+        expected = alone[number % len(SENTENCES)]
+        assert spans_of(dict(answer)) == spans_of(dict(expected))
+        assert label_scores(dict(answer)) == pytest.approx(label_scores(dict(expected)), abs=NEAR)
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_too_little_memory_makes_batches_smaller_and_blames_nobody(on_gpu: SharedEncoderModel) -> None:
+    batcher = Batcher(on_gpu, BatchSettings(max_items=4_096, max_padded_tokens=1_048_576, calibrate=False))
+    try:
+        batch = batcher.answer([window_of(on_gpu, LARGE)] * 4_096)
+        stats = batcher.stats()
+    finally:
+        batcher.close()
+    assert not any(isinstance(answer, ModelFailed) for answer in batch.answers)
+    assert stats.out_of_memory >= 1
+    assert stats.max_padded_tokens < 1_048_576
+
+
+def test_budgets_are_measured_for_every_length(on_gpu: SharedEncoderModel) -> None:
+    budgets = find_budgets(on_gpu, BatchLimit(1_024, 262_144), clock=monotonic)
+    assert len(budgets.padded_tokens) == len(LENGTHS)
+    assert all(tokens > 0 for tokens in budgets.padded_tokens.values())
+
+
+def test_auto_takes_the_short_format(on_gpu: SharedEncoderModel) -> None:
+    model = load_model(ModelSettings(device="auto"), labels=DEFAULT_LABELS)
+    assert model.info.precision == "bf16"
+    for short, full in zip(answers(model, SENTENCES[:3]), answers(on_gpu, SENTENCES[:3]), strict=True):
+        assert spans_of(dict(short)) == spans_of(dict(full))
