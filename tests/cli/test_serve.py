@@ -11,6 +11,8 @@ import orjson
 import pytest
 
 from tests.cli.test_commands import enrich
+from workers.cli.serve import shown_and_forgotten
+from workers.settings import CacheSettings, OutputSettings, Settings
 
 
 @pytest.mark.timeout(240)
@@ -32,6 +34,12 @@ def test_it_answers_until_it_is_told_to_stop() -> None:
     assert found["document"]["classification"]["labels"][0]["name"] == "sport"
     weights = {text[part["start"] : part["end"]]: part["weight"] for part in found["explanation"]["parts"]}
     assert max(weights, key=lambda word: weights[word]) in {"striker", "scored", "team", "match", "final", "season."}
+
+
+def test_a_text_is_shown_and_its_results_are_in_no_cache() -> None:
+    asked = Settings(output=OutputSettings(include_text=False), cache=CacheSettings(kind="redis"))
+    settings = shown_and_forgotten(asked)
+    assert (settings.output.include_text, settings.cache.kind) == (True, "none")
 
 
 def test_an_address_that_is_taken_is_one_line() -> None:

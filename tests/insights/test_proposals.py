@@ -40,6 +40,7 @@ def test_a_proposal_is_made_once_and_a_refused_or_accepted_one_is_not_made_again
     for state in CalibrationState:
         say(proposals, first, state)
         assert proposed(proposals) is None
+        assert proposed(proposals, 0.715) is None  # nor one that is hardly another
     other = proposed(proposals, 0.8)
     assert other is not None
     assert other.id != first.id

@@ -150,3 +150,9 @@ def test_a_window_is_made_the_reference_by_the_page_alone(headers: Mapping[str, 
         if status == 200:
             assert orjson.loads(said) == {"documents": 2}
             assert orjson.loads(ask(page, "/api/reference")[2])["labels"] == {"science": 2}
+
+
+def test_an_orchestrator_is_told_when_it_knows_what_it_had_counted(page: Served) -> None:
+    assert (ask(page, "/live")[0], ask(page, "/ready")[0]) == (200, 200)
+    page.state.restored = False
+    assert (ask(page, "/live")[0], ask(page, "/ready")[0]) == (200, 503)

@@ -16,7 +16,7 @@ from workers.settings import ServeSettings, Settings
 if TYPE_CHECKING:
     from workers.trial.tried import Refused, Tried
 
-MODELS = ("limits", "window", "model", "models", "store", "batch", "cache", "stages", "output")
+MODELS = ("limits", "window", "model", "models", "store", "batch", "stages", "output")
 
 
 @with_settings("serve", *MODELS)
@@ -27,14 +27,20 @@ def serve(*, settings: Settings) -> None:
     from workers.trial.tried import try_text
 
     configure_logging()
-    output = settings.output.model_copy(update={"include_text": True})  # whoever tries a text wants to see it
-    settings = settings.model_copy(update={"output": output})
+    settings = shown_and_forgotten(settings)
     with open_pipeline(settings, load_models(settings)) as pipeline:
 
         def attempt(text: str) -> Tried | Refused:
             return try_text(pipeline, text, most_parts=settings.serve.max_parts)
 
         answer_until_told(attempt, settings.serve)
+
+
+def shown_and_forgotten(settings: Settings) -> Settings:
+    """Whoever tries a text wants to see it, and nobody is to find its results in a cache."""
+    output = settings.output.model_copy(update={"include_text": True})
+    cache = settings.cache.model_copy(update={"kind": "none"})
+    return settings.model_copy(update={"output": output, "cache": cache})
 
 
 def answer_until_told(attempt: Callable[[str], Tried | Refused], settings: ServeSettings) -> None:

@@ -16,6 +16,7 @@ from workers.insights.refit import Groups, refit
 from workers.settings import CalibrationSettings
 
 PREFIX = "calibration|"
+NEAR_TEMPERATURE, NEAR_THRESHOLD = 0.05, 0.02
 
 Heads = dict[StageName, HeadCalibration]
 Fits = dict[tuple[str, str], Heads]  # (model, revision) -> what helps; no heads if nothing does
@@ -41,6 +42,16 @@ def identity(model: str, revision: str, heads: Heads) -> str:
     return blake2b(orjson.dumps(told), digest_size=6).hexdigest()
 
 
+def alike(one: Heads, other: Heads) -> bool:
+    """The same stages and types, with temperatures and thresholds that nobody could tell apart by the records."""
+    return one.keys() == other.keys() and all(
+        head.thresholds.keys() == other[stage].thresholds.keys()
+        and abs(head.temperature - other[stage].temperature) <= NEAR_TEMPERATURE
+        and all(abs(t - other[stage].thresholds[given]) <= NEAR_THRESHOLD for given, t in head.thresholds.items())
+        for stage, head in one.items()
+    )
+
+
 class Proposals:
     """The last word on every key of the topic, ours and others'."""
 
@@ -63,18 +74,17 @@ class Proposals:
             self._changed[PREFIX + key] = found.model_dump(mode="json")
 
     def news(self, fits: Fits, *, at_s: float) -> dict[str, Calibration | None]:
-        """What to send, by key: a proposal that is another than what stands, was refused or is in force; None where one
-        stands that the verdicts no longer bear out."""
+        """What to send, by key: a proposal unlike what stands, was refused or is in force; None where one stands that
+        the verdicts no longer bear out. A few more verdicts change every figure a little, and nobody's mind."""
         news: dict[str, Calibration | None] = {}
         for (model, revision), heads in fits.items():
             proposed = self._known.get(f"{model}@{revision}/proposed")
             in_force = self._known.get(f"{model}@{revision}/accepted")
-            found = identity(model, revision, heads)
             if proposed is not None and proposed.state is CalibrationState.PROPOSED and not heads:
                 news[proposed.key] = None
-            elif heads and found not in {said.id for said in (proposed, in_force) if said is not None}:
+            elif heads and not any(said is not None and alike(heads, said.heads) for said in (proposed, in_force)):
                 told = Calibration(
-                    id=found,
+                    id=identity(model, revision, heads),
                     state=CalibrationState.PROPOSED,
                     model=model,
                     revision=revision,

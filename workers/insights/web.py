@@ -110,6 +110,8 @@ class Page:
         app.router.add_get("/api/reference", self._reference)
         app.router.add_post("/api/reference", self._pin)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/live", self._live)
+        app.router.add_get("/ready", self._ready)
         app.router.add_get("/api/feed", self._feed)
         app.router.add_post("/api/corrections", self._judge)
         app.router.add_post("/api/trial", self._try)
@@ -170,6 +172,15 @@ class Page:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(text=exposition(self._state), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return as_json({"ok": True})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        """Whether what was counted before this start is known."""
+        if not self._state.restored:
+            raise web.HTTPServiceUnavailable(text="the tables are being read")
+        return as_json({"ok": True})
 
     async def _feed(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the newest records, as they come."""

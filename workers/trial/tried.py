@@ -56,7 +56,7 @@ def try_text(pipeline: Pipeline, text: str, *, most_parts: int) -> Tried | Refus
 def record_of(text: str, *, language: str | None = None) -> IncomingRecord:
     """The language of the whole is given for its parts, so that no part is read in another."""
     fields = {"id": "pasted", "text": text} | ({"language": language} if language else {})
-    return IncomingRecord(NOWHERE, 0, 0, None, orjson.dumps(fields), ())
+    return IncomingRecord(NOWHERE, 0, None, None, orjson.dumps(fields))
 
 
 def label_of(outcome: Outcome) -> Classification | None:
