@@ -58,14 +58,16 @@ def render(config: ModelConfig, recipe: TrainSettings) -> str:
 
 
 def _what(config: ModelConfig) -> list[str]:
+    upper = config.encoder.layers - config.encoder.shared_layers
+    tuned, plain = config.encoder.tuned_layers or upper, config.encoder.plain_layers or upper
     return [
         f"# {config.name}",
         "",
         "One encoder pass gives entities, relations, zero-shot labels and the salience of sentences. The trunk is",
         f"all-MiniLM-L6-v2 (Apache-2.0, SHA-256 `{config.trunk_sha256}`), whose vocabulary is not stored here. The",
         f"lower {config.encoder.shared_layers} layers are run once and also see how words are written (the trunk reads",
-        "lower case only). Entities and relations read one copy of the upper layers; labels and summaries another,",
-        "which was taught to say what the untouched trunk says, so that its sentence space is kept.",
+        f"lower case only). Entities and relations read {tuned} upper layers of their own; labels and summaries {plain}",
+        "others, which were taught to say what the untouched trunk says, so that its sentence space is kept.",
         f"This folder holds the tuned layers ({', '.join(config.encoder.trained)}) and the heads, in fp16",
         f"(`heads.safetensors`, SHA-256 `{config.heads_sha256}`).",
         "",

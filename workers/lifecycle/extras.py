@@ -16,7 +16,7 @@ from workers.lifecycle.examples import Example
 from workers.lifecycle.quoting import School
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.salience import PERMISSIVE_GENRES, SummedUp, read_documents, read_summed_up
-from workers.lifecycle.sentences import restore_sentences, text_windows
+from workers.lifecycle.sentences import begin_from, restore_sentences, text_windows
 from workers.lifecycle.topics import cosines_of, fit_temperature, readable
 from workers.models.encoder import build_encoder
 from workers.models.folder import LoadedModel, open_model
@@ -33,9 +33,10 @@ packaged_scores = evaluate
 
 def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: TrainSettings, *, data: Path) -> None:
     """The sentence branch after its lower layers were tuned; on the examples' texts, and on shorter and longer ones."""
-    trunk = build_encoder(
-        safetensors.torch.load(find_trunk().weights), recipe.encoder.model_copy(update={"case_at": "branch"})
-    ).eval()
+    whole = recipe.encoder.model_copy(update={"case_at": "branch", "plain_layers": None})
+    trunk = build_encoder(safetensors.torch.load(find_trunk().weights), whole).eval()
+    if recipe.start is None:
+        begin_from(model.encoder.plain, trunk.plain)
     texts = list(DEFAULT_LABELS.values())
     if recipe.packaged_extras:
         for name in SHORT_TEXTS:

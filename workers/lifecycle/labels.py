@@ -76,7 +76,7 @@ TAG_SCHEMES: Mapping[str, TagScheme] = {
             "creative-work": "MISC",
             "product": "MISC",
         },
-        _PLO,
+        _PLO | {"MISC"},
     ),
     "crossner": TagScheme(_CROSSNER | dict.fromkeys(_CROSSNER_TERMS, AMBIGUOUS), _PLO | {"MISC"}),
     "redocred": TagScheme(_CONLL | {"TIME": "DATE", "NUM": "NUMBER"}, frozenset(ENTITY_TYPES)),

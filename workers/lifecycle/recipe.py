@@ -63,7 +63,7 @@ TRAINING = (
         path="relations/redocred.dev.jsonl",
         form="related",
         attribution="Re-DocRED (Tan et al. 2022), MIT; text Wikipedia",
-        cuts=2,
+        cuts=3,
         heldout=40,
     ),
     Source(
@@ -96,13 +96,14 @@ class TrainSettings(FrozenSettings):
         True, description="whether salience, labels and test scores of the packaged model are made"
     )
     encoder: EncoderShape = Field(
-        EncoderShape(case_at="input", trained=("case", "lower", "plain", "tuned")), description="what is tuned"
+        EncoderShape(case_at="input", trained=("case", "lower", "plain", "tuned"), plain_layers=2),
+        description="what is tuned",
     )
     tune: Literal["full", "lora"] = Field("full", description="of those layers: all weights, or low-rank changes")
     lora_rank: PositiveInt = Field(16, description="rank of the changes with tune: lora")
     start: str | None = Field(None, description="model to start from, by name or folder; the bare trunk if not given")
     seed: int = Field(7, description="of the order of the data, the cuts and the heads' first weights")
-    epochs: PositiveInt = Field(3, description="passes over the data")
+    epochs: PositiveInt = Field(4, description="passes over the data")
     patience: PositiveInt = Field(2, description="epochs without a better dev score until it stops; the best is kept")
     batch_tokens: PositiveInt = Field(4_096, description="padded tokens of a step")
     encoder_rate: PositiveFloat = Field(2e-4, description="learning rate of the tuned layers")
@@ -116,7 +117,7 @@ class TrainSettings(FrozenSettings):
     forget: float = Field(0.08, ge=0, lt=1, description="part of subwords shown as unknown ones")
     recase: float = Field(0.06, ge=0, le=1, description="part of windows shown in lower case or in capitals only")
     relation_weight: NonNegativeFloat = Field(1.0, description="of the relation loss against the entity loss")
-    restore_tokens: PositiveInt = Field(800_000, description="padded tokens on which the sentence branch is restored")
+    restore_tokens: PositiveInt = Field(1_600_000, description="padded tokens on which the sentence branch is restored")
     restore_rate: PositiveFloat = Field(3e-4, description="learning rate of that")
     max_tokens: PositiveInt = Field(254, le=510, description="longest window")
     single_share: float = Field(0.6, ge=0, le=1, description="part of sentences that stay alone; the rest are joined")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
 from workers.lifecycle.batches import by_area
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
@@ -35,7 +35,7 @@ def restore_sentences(
     dtype: torch.dtype,
     report: Callable[[int, int, float], None],
 ) -> None:
-    """Changes the `plain` layers in place. `trunk` is the encoder as it came; `report` gets step, steps, loss."""
+    """Changes the `plain` layers in place. `trunk` is the whole encoder as it came; `report` gets step, steps, loss."""
     encoder = model.encoder
     encoder.requires_grad_(False)
     encoder.plain.requires_grad_(True)
@@ -46,6 +46,13 @@ def restore_sentences(
         loss = _distance(encoder, trunk, batch, dtype=dtype)
         take_step(optimizer, loss, share=rate_share(step - 1, steps, warm_up=0.05))
         report(step, steps, loss.item())
+
+
+def begin_from(layers: nn.ModuleList, trunk: nn.ModuleList) -> None:
+    """The trunk's layers at even distances, its last one always: it ends in the space that is to be reached."""
+    steps = max(1, len(layers) - 1)
+    for number, layer in enumerate(reversed(layers)):
+        layer.load_state_dict(trunk[len(trunk) - 1 - number * (len(trunk) - 1) // steps].state_dict())
 
 
 def text_windows(model: LoadedModel, texts: Sequence[str], *, max_tokens: int) -> list[PreparedWindow]:
