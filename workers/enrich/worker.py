@@ -241,8 +241,9 @@ class Worker:
         """Sleep until something may have changed, but never long enough to miss a poll."""
         poll_s = self.settings.poll_ms / 1000
         if self._under_way:
-            # With room left new records may arrive at any moment: look again soon.
-            timeout_s = poll_s / 10 if self.has_room() else poll_s
+            # With room left new records may arrive at any moment: look again sooner. Not much: each look takes the
+            # interpreter from the device's thread, which is at work.
+            timeout_s = poll_s / 2 if self.has_room() else poll_s
             if (awaited := self._under_way[0].awaited) is not None:
                 wait([awaited], timeout=timeout_s)
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NewType, Protocol, runtime_checkable
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -72,10 +72,10 @@ class Epoch:
     next_offsets: Mapping[Partition, int]
     claim: Claim
     suspect: Suspect | None = None  # then there is one record, and nothing else may be under way while it is
+    size_bytes: int = field(init=False)  # of all values; counted once, as the worker asks at every turn
 
-    @property
-    def size_bytes(self) -> int:
-        return sum(len(record.value or b"") for record in self.records)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size_bytes", sum(len(record.value or b"") for record in self.records))
 
 
 def nothing_to_do() -> Future[None]:
