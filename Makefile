@@ -103,6 +103,8 @@ LOCK = $(VENV)/.supply/bin/uv pip compile --quiet pyproject.toml --extra conflue
 lock: $(VENV)/.supply/.installed
 	$(LOCK) --overrides deploy/image/overrides-cpu.txt --no-emit-package torch --output-file deploy/image/requirements-cpu.txt
 	$(LOCK) --output-file deploy/image/requirements-cuda.txt
+	$(VENV)/.supply/bin/uv pip compile --quiet --group insights --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--generate-hashes --no-header $(UPGRADE) --output-file deploy/image/requirements-insights.txt
 
 # Tools that look at environments live in one of their own.
 $(VENV)/.supply/.installed: $(STAMP)
@@ -123,6 +125,7 @@ sbom: $(VENV)/.image/.installed
 
 audit: $(VENV)/.supply/.installed
 	$(VENV)/.supply/bin/pip-audit --disable-pip --require-hashes --requirement deploy/image/requirements-cpu.txt
+	$(VENV)/.supply/bin/pip-audit --disable-pip --require-hashes --requirement deploy/image/requirements-insights.txt
 
 clean:
 	rm -rf $(VENV) $(INSIGHTS) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

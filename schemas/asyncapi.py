@@ -14,6 +14,7 @@ ENRICHED_TOPIC = "documents.enriched"
 DEAD_TOPIC = "documents.dead"
 CORRECTIONS_TOPIC = "documents.corrections"
 ALERTS_TOPIC = "documents.alerts"
+CALIBRATIONS_TOPIC = "documents.calibrations"
 
 TRACEPARENT: JsonObject = {
     "type": "string",
@@ -51,6 +52,9 @@ def describe_topics(*, schemas: JsonValue, examples: dict[str, JsonValue]) -> Js
             "dead": _channel(DEAD_TOPIC, "Records that could not be enriched, and why.", "deadLetter"),
             "corrections": _channel(CORRECTIONS_TOPIC, "What readers say of enrichments. Compacted.", "correction"),
             "alerts": _channel(ALERTS_TOPIC, "Enrichments that drifted, and came back.", "driftAlert"),
+            "calibrations": _channel(
+                CALIBRATIONS_TOPIC, "What corrections say of a model's scores. Compacted.", "calibration"
+            ),
         },
         "operations": {
             "readDocuments": _operation("receive", "documents", "document", "plainText", "tombstone"),
@@ -58,6 +62,8 @@ def describe_topics(*, schemas: JsonValue, examples: dict[str, JsonValue]) -> Js
             "publishDeadLetters": _operation("send", "dead", "deadLetter"),
             "readCorrections": _operation("receive", "corrections", "correction"),
             "publishAlerts": _operation("send", "alerts", "driftAlert"),
+            "proposeCalibrations": _operation("send", "calibrations", "calibration"),
+            "readCalibrations": _operation("receive", "calibrations", "calibration"),
         },
         "components": {"messages": _messages(examples), "schemas": schemas},
     }
@@ -94,6 +100,12 @@ def _messages(examples: dict[str, JsonValue]) -> JsonObject:
         ),
         "correction": _named("Correction", "A verdict on one item of a record.", "The item that is judged.", examples),
         "driftAlert": _named("DriftAlert", "A window no longer looks like the reference.", "The measure.", examples),
+        "calibration": _named(
+            "Calibration",
+            "A change of scores and thresholds, proposed or in force.",
+            "Model, revision, state.",
+            examples,
+        ),
     }
 
 

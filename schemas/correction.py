@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from schemas.base import FrozenRecord, StageName
+from schemas.calibration import Temperature
 from schemas.enriched import Origin
 
 MAX_NAME_CHARACTERS = 200
@@ -40,7 +41,8 @@ class Correction(FrozenRecord):
     expected: str | None = Field(
         default=None, min_length=1, max_length=MAX_NAME_CHARACTERS, description="What it should have been, if known"
     )
-    score: float | None = Field(default=None, ge=0, le=1, description="The model's score for the item")
+    score: float | None = Field(default=None, ge=0, le=1, description="The item's score, as published")
+    temperature: Temperature = Field(default=1.0, description="Of the calibration in the stage's receipt; 1 if none")
     model: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS)
     revision: str = Field(min_length=1, max_length=128, description="As in the record's receipt")
     by: str | None = Field(default=None, max_length=MAX_NAME_CHARACTERS, description="Who says so")

@@ -1,7 +1,8 @@
 """What consumers read: the document with everything found in it, and the receipts that say how it was found.
 
-A record is a pure function of the document, the models and the settings: nothing in it depends on the time of day, the
-batch, the cache or the worker. What does (cache hits, seconds per step, worker) travels in the header `enrich-run`.
+A record is a pure function of the document, the models, the settings and the calibration that it names: nothing in it
+depends on the time of day, the batch, the cache or the worker. What does (cache hits, seconds per step, worker) travels
+in the header `enrich-run`.
 """
 
 from __future__ import annotations
@@ -87,6 +88,14 @@ class Coverage(FrozenRecord):
     characters: int = Field(ge=0, description="Code points")
 
 
+class AppliedCalibration(FrozenRecord):
+    """What readers' verdicts changed: scores are the model's with their log-odds over `temperature`."""
+
+    id: str = Field(description="Of the record on the topic of calibrations")
+    temperature: float = Field(gt=0)
+    thresholds: dict[str, float] = Field(description="Published scores from which on a type or label counts")
+
+
 class Receipt(FrozenRecord):
     """How one stage came to its answer."""
 
@@ -95,8 +104,9 @@ class Receipt(FrozenRecord):
     revision: str = Field(description="SHA-256 over the model's weights and configuration")
     precision: str = Field(description="Number format of the forward pass, e.g. bf16")
     settings: str = Field(description="Fingerprint of the stage's settings, as in the cache key")
-    thresholds: dict[str, float]
+    thresholds: dict[str, float] = Field(description="On the model's own scores, before a calibration")
     code: str = Field(description="Version of the package and of the stage's code")
+    calibration: AppliedCalibration | None = Field(default=None, description="Null if none is in force")
 
 
 class RecordWarning(FrozenRecord):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from schemas.base import OffsetUnit, StageName
+from schemas.calibration import Calibration, CalibrationState, HeadCalibration, JudgedType
 from schemas.correction import Correction, Verdict
 from schemas.dead_letter import DeadLetter, FailedStep, HeaderValue, Payload
 from schemas.document import Document
@@ -125,4 +126,22 @@ DRIFT_ALERT = DriftAlert(
     documents=1_200,
     reference_documents=6_000,
     shares=(Share(bucket="sport", reference=0.2, window=0.55), Share(bucket="history", reference=0.5, window=0.2)),
+)
+
+CALIBRATION = Calibration(
+    id="5f1c0d9a27be",
+    state=CalibrationState.PROPOSED,
+    model="default",
+    revision=ENRICHED_DOCUMENT.receipts[0].revision[:12],
+    heads={
+        StageName.ENTITIES: HeadCalibration(
+            temperature=1.6,
+            thresholds={"ORG": 0.71},
+            judged=412,
+            log_loss_before=0.61,
+            log_loss_after=0.48,
+            types={"ORG": JudgedType(judged=140, precision_before=0.7, precision_after=0.89, right_kept=0.94)},
+        )
+    },
+    at=datetime(2026, 1, 31, 13, 10, tzinfo=UTC),
 )

@@ -29,6 +29,7 @@ RECORDS: dict[str, tuple[FrozenRecord, Mode]] = {
     "dead_letter": (examples.DEAD_LETTER, "serialization"),
     "correction": (examples.CORRECTION, "validation"),
     "drift_alert": (examples.DRIFT_ALERT, "serialization"),
+    "calibration": (examples.CALIBRATION, "serialization"),
 }
 
 

@@ -15,8 +15,9 @@ from workers.batching.calibration import Budgets
 from workers.batching.device import Device
 from workers.batching.scheduler import Batcher
 from workers.budgets import measured_budgets
-from workers.cache.base import ResultCache
 from workers.cache.keys import KeyMaker, StageIdentity
+from workers.cache.kinds import open_cache
+from workers.calibrations import Calibrations
 from workers.enrich.answers import Answers
 from workers.enrich.assemble import Assembler
 from workers.enrich.condense import Condenser
@@ -31,7 +32,6 @@ from workers.errors import ConfigurationError, extra_needed
 from workers.models.base import WindowModel
 from workers.settings import (
     DEFAULT_MODEL,
-    CacheSettings,
     CausalLanguageModel,
     ModelSettings,
     ModelSpec,
@@ -128,24 +128,13 @@ def window_for(name: str, model: AnyModel, settings: Settings) -> WindowSettings
     raise ConfigurationError(f"{option}={window.max_tokens} exceeds the {most} of model {model.info.name}: lower it")
 
 
-def open_cache(settings: CacheSettings) -> ResultCache:
-    """The cache the settings name. None of them fails to open: a cache that is down is a cache that knows nothing."""
-    if settings.kind == "redis":
-        from workers.cache.redis import RedisCache
-
-        return RedisCache(settings)
-    if settings.kind == "memory":
-        from workers.cache.memory import MemoryCache
-
-        return MemoryCache(max_entries=settings.max_entries)
-    from workers.cache.none import NullCache
-
-    return NullCache()
-
-
 @contextmanager
 def open_pipeline(
-    settings: Settings, models: Mapping[str, AnyModel], budgets: Mapping[str, Budgets] = MappingProxyType({})
+    settings: Settings,
+    models: Mapping[str, AnyModel],
+    budgets: Mapping[str, Budgets] = MappingProxyType({}),
+    *,
+    calibrations: Calibrations = tuple,
 ) -> Iterator[Pipeline]:
     """A pipeline over `models`, by lane, with their device threads and the cache; all are closed at the end."""
     lanes = [Lane(name, models[name].info, stages) for name, stages in settings.lanes().items()]
@@ -176,6 +165,7 @@ def open_pipeline(
             },
             watch=watch,
             permits=Permits(settings.epoch.max_in_flight_tokens),
+            calibrations=calibrations,
         )
 
 
@@ -204,6 +194,7 @@ def open_worker(
     *,
     recorder: Recorder | None = None,
     tracing: Tracing | None = None,
+    calibrations: Calibrations = tuple,
 ) -> Iterator[Worker]:
     """A worker over `transport`, not started. `budgets` by lane: see `measured_budgets`; else batches are as set."""
     outgoing = Outgoing(
@@ -213,7 +204,7 @@ def open_worker(
         max_payload_bytes=settings.limits.max_dead_letter_bytes,
         worker=worker_name(settings),
     )
-    with open_pipeline(settings, models, budgets) as pipeline:
+    with open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
         yield Worker(
             transport, pipeline, outgoing, settings.epoch, recorder=recorder or NullRecorder(), tracing=tracing
         )
@@ -242,10 +233,3 @@ def file_worker(
     models = load_models(settings)
     with open_worker(settings, models, transport, measured_budgets(settings, models)) as worker:
         yield worker
-
-
-def ping_redis(settings: CacheSettings) -> None:
-    """Raises CacheDown if Redis does not answer."""
-    from workers.cache.redis import ping
-
-    ping(settings)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from workers.batching.calibration import calibrated_speed
 from workers.budgets import measured_budgets
+from workers.calibrations import followed_calibrations
 from workers.compose import AnyModel, load_models, open_worker, worker_name
 from workers.enrich.pipeline import Pipeline
 from workers.enrich.receipts import PACKAGE_VERSION
@@ -31,7 +32,18 @@ def kafka_worker(settings: Settings) -> Iterator[Worker]:
         budgets = measured_budgets(settings, models)
         transport = open_transport(settings.kafka)
         recorder, tracing = telemetry.recorder, telemetry.tracing
-        with open_worker(settings, models, transport, budgets, recorder=recorder, tracing=tracing) as worker:
+        with (
+            followed_calibrations(settings) as calibrations,
+            open_worker(
+                settings,
+                models,
+                transport,
+                budgets,
+                recorder=recorder,
+                tracing=tracing,
+                calibrations=calibrations,
+            ) as worker,
+        ):
             sources = sources_of(worker.pipeline, models, load_s=load_s)
             telemetry.loaded(sources, tokens_per_s=calibrated_speed([budgets.get(lane) for lane in models]))
             yield worker

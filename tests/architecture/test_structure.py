@@ -87,6 +87,11 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "workers.errors": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
+    "workers.trial": ({"schemas", "workers.enrich", "workers.transport.base"}, {"orjson", "pydantic"}),
+    "workers.calibrations": (
+        {"schemas", "workers.enrich.calibrations", "workers.transport.kafka_follower"},
+        set(),
+    ),
     "workers.budgets": ({"workers.batching", "workers.models"}, set()),
     "workers.settings": ({"schemas"}, {"pydantic"}),
     "workers.configuration": (set(), {"pydantic", "yaml"}),

@@ -34,7 +34,10 @@ def named_in_environment(kafka: KafkaSettings) -> dict[str, str]:
     return {f"ENRICH_KAFKA__{name.upper()}": str(getattr(kafka, name)) for name in names} | WITHOUT_A_PORT
 
 
-@pytest.mark.parametrize(("command", "not_its"), [("worker", {"insights"}), ("insights", set(WORKER) - {"kafka"})])
+@pytest.mark.parametrize(
+    ("command", "not_its"),
+    [("worker", {"insights", "serve"}), ("insights", {*WORKER, "serve"} - {"kafka", "calibration"})],
+)
 def test_every_option_of_a_command_is_in_its_help(command: str, not_its: set[str]) -> None:
     shown = enrich(command, "--help", environment={"COLUMNS": "250", "TERMINAL_WIDTH": "250"}).stdout.decode()
     assert [o.flag for o in options() if o.path[0] not in not_its and o.flag not in shown] == []

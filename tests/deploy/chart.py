@@ -18,7 +18,7 @@ from tests.fakes.kubernetes_api import Object, fake_cluster
 
 CHART = Path(__file__).parents[2] / "deploy" / "chart"
 RENDERED = Path(__file__).parent / "rendered"
-EXAMPLES = ("default", "gpu", "scale-to-zero")
+EXAMPLES = ("default", "gpu", "insights", "scale-to-zero")
 NAMESPACE = "enrich"
 RELEASE = "enrich"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from tests.deploy.chart import CHART, EXAMPLES, RELEASE, example, golden, has_helm, render
 from tests.fakes.kubernetes_api import KINDS, Object
+from workers.configuration import load_settings
 from workers.settings import KafkaSettings, Settings
 from workers.telemetry import names
 
@@ -29,6 +31,11 @@ def only(objects: list[Object], kind: str) -> Any:
 
 def pod(objects: list[Object]) -> Any:
     return only(objects, "StatefulSet")["spec"]["template"]["spec"]
+
+
+def pods(objects: list[Object]) -> list[Any]:
+    """The specification of every pod that is made, whatever makes it."""
+    return [made["spec"]["template"]["spec"] for made in objects if made["kind"] in ("StatefulSet", "Deployment")]
 
 
 def configuration(objects: list[Object]) -> Settings:
@@ -89,16 +96,16 @@ def test_it_scales_from_zero_to_the_partitions_and_not_beyond() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_pods_get_no_more_than_they_need(name: str) -> None:
-    spec = pod(golden(name))
-    (worker,) = spec["containers"]
-    assert spec["securityContext"]["runAsNonRoot"]
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert spec["automountServiceAccountToken"] is False
-    assert worker["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-    }
+    for spec in pods(golden(name)):
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is False
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            }
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -125,6 +132,64 @@ def test_a_gpu_is_asked_for_and_tolerated() -> None:
     assert spec["tolerations"][0]["key"] == "nvidia.com/gpu"
 
 
+def insights_settings(objects: list[Object]) -> Settings:
+    """What the page's container is told: the file, and over it the environment."""
+    (container, *_) = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    (text,) = [m["data"]["enrich.yaml"] for m in objects if m["kind"] == "ConfigMap"]
+    environment = {entry["name"]: entry["value"] for entry in container["env"] if entry["name"] != "ENRICH_CONFIG"}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        return load_settings(Path(file.name), environment)
+
+
+def test_insights_is_one_process_that_no_selector_of_the_workers_finds() -> None:
+    objects = golden("insights")
+    deployment = only(objects, "Deployment")
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    workers = only(objects, "StatefulSet")["spec"]["selector"]["matchLabels"]
+    assert not workers.items() <= labels.items()
+    policies = [made["spec"]["podSelector"]["matchLabels"] for made in objects if made["kind"] == "NetworkPolicy"]
+    services = [made["spec"]["selector"] for made in objects if made["kind"] == "Service"]
+    for selectors in (policies, services):
+        assert sum(selector.items() <= labels.items() for selector in selectors) == 1
+
+
+def test_the_page_answers_under_its_names_and_asks_the_trial_beside_it() -> None:
+    objects = golden("insights")
+    settings = insights_settings(objects).insights
+    page, trial = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    (service,) = [made for made in objects if made["kind"] == "Service" and "insights" in made["metadata"]["name"]]
+    assert page["ports"] == [{"containerPort": settings.port, "name": "page"}]
+    assert service["spec"]["ports"][0]["port"] == settings.port
+    names = settings.host_names.split(",")
+    assert {service["metadata"]["name"], "enrichment.example.com"} <= set(names)
+    (port,) = [entry["value"] for entry in trial["env"] if entry["name"] == "ENRICH_SERVE__PORT"]
+    assert settings.serve_url == f"http://127.0.0.1:{port}"
+    assert "ENRICH_SERVE__HOST" not in {entry["name"] for entry in trial["env"]}  # loopback, its default
+    assert "ports" not in trial
+
+
+def test_insights_reaches_kafka_and_nothing_else_and_is_scraped_under_the_name_of_its_alert() -> None:
+    objects = golden("insights")
+    (policy,) = [m for m in objects if m["kind"] == "NetworkPolicy" and "insights" in m["metadata"]["name"]]
+    ports = [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+    assert sorted(ports) == [53, 53, 9092]
+    (rule,) = policy["spec"]["ingress"]
+    assert rule["ports"] == [{"port": "page", "protocol": "TCP"}]
+    assert len(rule["from"]) == 2
+    monitors = [made for made in objects if made["kind"] == "ServiceMonitor"]
+    jobs = {m["spec"]["endpoints"][0]["port"]: m["spec"]["endpoints"][0]["relabelings"][0] for m in monitors}
+    assert jobs["page"]["replacement"] == "enrich-insights"
+    assert jobs["metrics"]["replacement"] == "enrich-workers"
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "insights"])
+def test_insights_is_not_installed_unless_asked_for(name: str) -> None:
+    assert not [made for made in golden(name) if "insights" in made["metadata"]["name"]]
+
+
 @needs_helm
 @pytest.mark.parametrize(
     ("values", "why"),
@@ -138,6 +203,9 @@ def test_a_gpu_is_asked_for_and_tolerated() -> None:
         ({"config": {"kafka": {"group_instance_id": "one-for-all"}}}, "group_instance_id"),
         ({"config": {"telemetry": {"host": "127.0.0.1"}}}, "telemetry"),
         ({"image": {"digest": "latest"}}, "digest"),
+        ({"insights": {"enabled": True, "replicas": 2}}, "replicas"),
+        ({"insights": {"image": {"digest": "latest"}}}, "digest"),
+        ({"config": {"insights": {"host": "127.0.0.1"}}}, "host"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_installed(values: dict[str, Any], why: str) -> None:

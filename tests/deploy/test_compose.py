@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from workers.configuration import load_settings
-from workers.settings import KafkaSettings, Settings
+from workers.settings import InsightsSettings, KafkaSettings, Settings
 from workers.telemetry.names import PORT
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -41,11 +41,21 @@ def test_the_topics_made_are_those_that_workers_look_for() -> None:
     assert made == [kafka.input_topic, kafka.enriched_topic, kafka.dead_topic]
 
 
-def test_workers_may_do_as_little_as_in_the_chart() -> None:
-    worker = SERVICES["workers"]
-    assert worker["read_only"]
-    assert worker["cap_drop"] == ["ALL"]
-    assert "no-new-privileges:true" in worker["security_opt"]
+@pytest.mark.parametrize("name", ["workers", "trial", "insights"])
+def test_ours_may_do_as_little_as_in_the_chart(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+
+
+def test_the_page_is_configured_as_it_accepts_it_and_asks_the_service_beside_it() -> None:
+    settings = load_settings(environment=SERVICES["insights"]["environment"]).insights
+    assert SERVICES["insights"]["ports"] == [f"127.0.0.1:{settings.port}:{settings.port}"]
+    trial = load_settings(environment=SERVICES["trial"]["environment"]).serve
+    assert (settings.serve_url, trial.host) == (f"http://trial:{trial.port}", "0.0.0.0")
+    for name, port in (("insights", settings.port), ("trial", trial.port)):
+        assert f"http://127.0.0.1:{port}/" in SERVICES[name]["healthcheck"]["test"][3]
 
 
 def test_nothing_listens_beyond_this_machine() -> None:
@@ -61,6 +71,9 @@ def test_every_mounted_file_is_there() -> None:
 
 
 def test_prometheus_asks_workers_under_the_name_of_the_alerts() -> None:
-    (job,) = yaml.safe_load((DEPLOY / "compose" / "prometheus.yaml").read_text(encoding="utf-8"))["scrape_configs"]
-    (found,) = job["dns_sd_configs"]
-    assert (job["job_name"], found["names"], found["port"]) == ("enrich-workers", ["workers"], PORT)
+    jobs = yaml.safe_load((DEPLOY / "compose" / "prometheus.yaml").read_text(encoding="utf-8"))["scrape_configs"]
+    asked = {job["job_name"]: (found["names"], found["port"]) for job in jobs for found in job["dns_sd_configs"]}
+    assert asked == {
+        "enrich-workers": (["workers"], PORT),
+        "enrich-insights": (["insights"], InsightsSettings().port),
+    }

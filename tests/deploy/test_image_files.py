@@ -43,6 +43,15 @@ def test_the_lock_fits_the_project(target: str) -> None:
     assert unfit == [], "pyproject.toml changed: `make lock`"
 
 
+def test_the_lock_of_insights_fits_its_group_and_holds_no_model() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    pins = locked("insights")
+    wanted = [Requirement(entry) for entry in groups["insights"]]
+    unfit = [str(r) for r in wanted if (v := pins.get(canonicalize_name(r.name))) is None or v not in r.specifier]
+    assert unfit == [], "pyproject.toml changed: `make lock`"
+    assert not {"torch", "transformers", "tokenizers"} & set(pins)
+
+
 def test_both_targets_install_the_same_but_for_cuda() -> None:
     cpu, cuda = locked("cpu"), locked("cuda")
     assert torch_of_the_cpu_target() == cuda["torch"]
@@ -54,6 +63,7 @@ def test_both_targets_install_the_same_but_for_cuda() -> None:
 
 def test_the_running_stage_runs_nothing_and_is_nobody() -> None:
     final = DOCKERFILE.split("AS runtime")[1].split("\nFROM ")[0]
+    assert not re.search(r"^RUN", DOCKERFILE.split("FROM runtime AS insights")[1], re.MULTILINE)
     assert "RUN" not in final  # so a base without a shell will do
     assert re.search(r"^USER \d+:\d+$", final, re.MULTILINE)
     for instruction in ("ENTRYPOINT", "CMD"):

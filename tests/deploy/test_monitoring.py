@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.deploy.chart import CHART
+from workers.insights.metrics import METRICS as OF_INSIGHTS
 from workers.telemetry.names import METRICS, Metric
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ def series(metric: Metric) -> set[str]:
     return {metric.name + suffix for suffix in suffixes}
 
 
-EXPORTED = {name: metric for metric in METRICS for name in series(metric)}
+EXPORTED = {name: metric for metric in (*METRICS, *OF_INSIGHTS) for name in series(metric)}
 
 
 def rules() -> list[dict[str, Any]]:

@@ -54,7 +54,8 @@ class RunningInsights:
 
 
 def environment_of(kafka: KafkaSettings, **options: object) -> dict[str, str]:
-    """Options are those of `insights`; the names of its topics follow from the input topic."""
+    """Options are those of `insights`, or of another section where they name it; its topics are named after the input
+    topic."""
     names = ("bootstrap_servers", "enriched_topic", "dead_topic")
     environment = {f"ENRICH_KAFKA__{name.upper()}": str(getattr(kafka, name)) for name in names}
     given = {
@@ -62,9 +63,11 @@ def environment_of(kafka: KafkaSettings, **options: object) -> dict[str, str]:
         "corrections_topic": f"{kafka.input_topic}.corrections",
         "alerts_topic": f"{kafka.input_topic}.alerts",
         "port": 0,
+        "calibration.topic": f"{kafka.input_topic}.calibrations",
         **options,
     }
-    return environment | {f"ENRICH_INSIGHTS__{name.upper()}": str(value) for name, value in given.items()}
+    sections = {name if "." in name else f"insights.{name}": str(value) for name, value in given.items()}
+    return environment | {f"ENRICH_{name.replace('.', '__').upper()}": value for name, value in sections.items()}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ Object = dict[str, Any]  # as JSON gives it
 # group/version -> kind and its plural
 KINDS = {
     "v1": {"ConfigMap": "configmaps", "Secret": "secrets", "Service": "services", "ServiceAccount": "serviceaccounts"},
-    "apps/v1": {"StatefulSet": "statefulsets"},
+    "apps/v1": {"StatefulSet": "statefulsets", "Deployment": "deployments"},
     "policy/v1": {"PodDisruptionBudget": "poddisruptionbudgets"},
     "networking.k8s.io/v1": {"NetworkPolicy": "networkpolicies"},
     "keda.sh/v1alpha1": {"ScaledObject": "scaledobjects"},

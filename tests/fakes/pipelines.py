@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import orjson
 
-from schemas import StageName
+from schemas import Calibration, StageName
 from tests.fakes.models import OracleModel
 from workers.compose import open_pipeline, open_worker
 from workers.enrich.pipeline import Pipeline
@@ -39,16 +39,25 @@ def incoming(
 
 
 @contextmanager
-def oracle_pipeline(model: OracleModel | None = None, settings: Settings | None = None) -> Iterator[Pipeline]:
-    with open_pipeline(settings or Settings(), {DEFAULT_MODEL: model or oracle()}) as pipeline:
+def oracle_pipeline(
+    model: OracleModel | None = None,
+    settings: Settings | None = None,
+    calibrations: Callable[[], Sequence[Calibration]] = tuple,
+) -> Iterator[Pipeline]:
+    models = {DEFAULT_MODEL: model or oracle()}
+    with open_pipeline(settings or Settings(), models, calibrations=calibrations) as pipeline:
         yield pipeline
 
 
 @contextmanager
 def oracle_worker(
-    transport: Transport, model: OracleModel | None = None, settings: Settings | None = None
+    transport: Transport,
+    model: OracleModel | None = None,
+    settings: Settings | None = None,
+    calibrations: Callable[[], Sequence[Calibration]] = tuple,
 ) -> Iterator[Worker]:
-    with open_worker(settings or Settings(), {DEFAULT_MODEL: model or oracle()}, transport) as worker:
+    models = {DEFAULT_MODEL: model or oracle()}
+    with open_worker(settings or Settings(), models, transport, calibrations=calibrations) as worker:
         yield worker
 
 

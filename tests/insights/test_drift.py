@@ -115,6 +115,29 @@ def test_a_pinned_reference_is_not_learned_over() -> None:
     assert monitor.reference == {"labels": {"science": 900, "sport": 100}}
 
 
+def test_a_window_can_be_made_the_reference_and_stays_it_over_a_restart() -> None:
+    stream = Stream(**LEARNED)
+    stream.run(3 * WINDOW_S, USUAL)
+    assert [alert.state for alert in stream.run(2 * WINDOW_S, SHIFTED)] == [DriftState.RAISED]
+    stream.run(3_600, SHIFTED)
+    stream.served.state.pin("hour")
+    assert [alert.state for alert in stream.run(3 * WINDOW_S, SHIFTED)] == [DriftState.CLEARED]  # usual by now
+    stream.restart()
+    assert stream.served.state.drift.pinned_at_s is not None
+    assert [(a.measure, a.state) for a in stream.run(2 * WINDOW_S, USUAL)] == [("labels", DriftState.RAISED)]
+
+
+def test_too_few_documents_and_a_given_reference_are_not_pinned_over() -> None:
+    few = Stream(**LEARNED)
+    few.run(60, USUAL)
+    with pytest.raises(ValueError, match="too few"):
+        few.served.state.pin("hour")
+    assert few.served.state.drift.learning
+    given = DriftMonitor(InsightsSettings(), pinned={"labels": {"a": 900}})
+    with pytest.raises(ValueError, match="--reference"):
+        given.pin(Tally(counts={"enriched": 1_000}), at_s=0.0)
+
+
 @pytest.mark.parametrize("shares", [(0.36, 0.20, 0.36, 0.20, 0.36)])
 def test_an_index_that_dances_around_the_limits_is_told_once(shares: tuple[float, ...]) -> None:
     monitor = DriftMonitor(InsightsSettings(), pinned={"labels": {"a": 5_000, "b": 95_000}})

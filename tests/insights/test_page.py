@@ -17,6 +17,7 @@ from schemas import EnrichedDocument, OffsetUnit, Verdict
 from tests.fakes.browser import browser, browser_missing
 from tests.fakes.enriched_records import dead, enriched
 from tests.fakes.page_server import Served, new_state, served_page
+from tests.fakes.trial_server import trial_server
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -156,6 +157,86 @@ def test_the_keyboard_reaches_everything(chrome: Chrome, page: Served) -> None:
     assert {"hour", "pause", "query", "Ada Lovelace is wrong", "Text of the document"} <= reached
 
 
+def test_what_is_wrong_is_told_in_a_form_by_the_keyboard_alone(chrome: Chrome, page: Served, axe: str) -> None:
+    page.publish(enriched(7))
+    show(chrome, page)
+    wrong, active = (
+        "[aria-label='London is wrong']",
+        "return document.activeElement.id || document.activeElement.ariaLabel",
+    )
+    chrome.find_element(By.CSS_SELECTOR, wrong).send_keys(Keys.ENTER)
+    assert chrome.execute_script("return document.querySelector('#correct').open")
+    assert chrome.execute_script(active) == "correct-expected"
+    assert "London" in chrome.find_element(By.ID, "correct-what").text
+    offered = chrome.execute_script(
+        "return Array.from(document.querySelectorAll('#correct-known option'), o => o.value)"
+    )
+    assert offered == ["PER", "met", "science"]
+    assert violations(chrome, axe) == []
+    chrome.switch_to.active_element.send_keys(Keys.ESCAPE)  # leaves, sends nothing, and the focus goes back
+    until(chrome, "return !document.querySelector('#correct').open")
+    assert chrome.execute_script(active) == "London is wrong"
+    assert page.corrections == []
+    chrome.switch_to.active_element.send_keys(Keys.ENTER)
+    chrome.switch_to.active_element.send_keys(" ORG ", Keys.ENTER)
+    until(chrome, "return document.querySelector('#record-body').textContent.includes('Noted')")
+    assert [(c.item, c.given, c.verdict, c.expected) for c in page.corrections] == [("e3", "LOC", Verdict.WRONG, "ORG")]
+    assert chrome.execute_script("return document.activeElement.textContent") == "Noted. Thank you."
+
+
+def test_the_last_hour_becomes_the_reference_at_a_press(chrome: Chrome, page: Served) -> None:
+    page.publish(enriched(1))
+    show(chrome, page)
+    chrome.find_element(By.ID, "pin").send_keys(Keys.ENTER)
+    until(chrome, "return document.querySelector('#pin-note').textContent.includes('too few')")
+    with served_page(new_state(drift_min_documents=1)) as other:
+        other.publish(enriched(1))
+        show(chrome, other)
+        chrome.find_element(By.ID, "pin").send_keys(Keys.ENTER)
+        until(chrome, "return document.querySelector('#pin-note').textContent.includes('are the reference now')")
+        until(chrome, "return document.querySelector('#quality').textContent.includes('pinned')")
+
+
+PASTED = f"This is the story of how Ada met Bob in London {BREAKS_OUT} and it was a fine day for all of them."
+
+
+def try_out(chrome: Chrome, page: Served, text: str) -> None:
+    """Open the page, paste a text as a reader would, wait for what is said of it."""
+    chrome.get(page.address)
+    until(chrome, "return !document.querySelector('#trial').hidden")
+    box = chrome.find_element(By.ID, "trial-text")
+    box.send_keys(text, Keys.TAB, Keys.ENTER)  # the button follows the box
+    until(chrome, "return ['Read.', 'Not r'].includes(document.querySelector('#trial-note').textContent.slice(0, 5))")
+
+
+def test_a_pasted_text_is_read_and_its_words_are_weighed_in_tint_and_in_words(chrome: Chrome, axe: str) -> None:
+    with trial_server() as url, served_page(new_state(serve_url=url)) as page:
+        try_out(chrome, page, PASTED)
+        assert chrome.execute_script("return window.ran") is None
+        texts = chrome.execute_script(
+            "return Array.from(document.querySelectorAll('#trial-body .text'), n => n.textContent)"
+        )
+        assert texts == [PASTED, PASTED]  # weighed, and with the names marked
+        tinted = "return document.querySelectorAll('#trial-body .w-for, #trial-body .w-against').length"
+        assert chrome.execute_script(tinted) > 0
+        told = [line.text for line in chrome.find_elements(By.CSS_SELECTOR, "#trial-body .told")]
+        assert [line.split(" ")[0] for line in told] == ["For", "Against"]
+        assert any("+" in line for line in told)
+        assert chrome.find_elements(By.CSS_SELECTOR, "#trial-body img, #trial-body script, #trial-body td button") == []
+        blocked = [e for e in chrome.get_log("browser") if "Content Security" in e["message"]]  # type: ignore[no-untyped-call]
+        assert blocked == []
+        assert violations(chrome, axe) == []
+
+
+def test_a_text_that_cannot_be_read_is_told_and_without_a_model_there_is_no_box(chrome: Chrome, page: Served) -> None:
+    with served_page(new_state(serve_url="http://127.0.0.1:1")) as lonely:
+        try_out(chrome, lonely, "Ada met Bob")
+        assert "does not answer" in chrome.find_element(By.ID, "trial-note").text
+    chrome.get(page.address)
+    until(chrome, "return document.querySelectorAll('#numbers dd').length > 0")
+    assert not chrome.find_element(By.ID, "trial").is_displayed()
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_it_is_readable_on_a_phone(page: Served, dark: bool, axe: str) -> None:
     for number, document in enumerate(HOSTILE.values()):
@@ -166,6 +247,10 @@ def test_it_is_readable_on_a_phone(page: Served, dark: bool, axe: str) -> None:
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= 360
         assert chrome.execute_script("return window.innerWidth") == 360
         assert violations(chrome, axe) == []
+        with trial_server() as url, served_page(new_state(serve_url=url)) as trying:
+            try_out(chrome, trying, PASTED)
+            assert chrome.execute_script("return document.documentElement.scrollWidth") <= 360
+            assert violations(chrome, axe) == []
 
 
 def test_it_is_accessible(chrome: Chrome, page: Served, axe: str) -> None:

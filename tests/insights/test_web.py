@@ -40,7 +40,7 @@ def judge(page: Served, headers: Mapping[str, str] | None = None, **said: object
     return ask(page, "/api/corrections", method="POST", body=orjson.dumps(body), headers=given)[0]
 
 
-@pytest.mark.parametrize("path", [*STATIC, "/api/overview", "/api/records", "/api/reference", "/nowhere"])
+@pytest.mark.parametrize("path", [*STATIC, "/api/overview", "/api/records", "/api/reference", "/metrics", "/nowhere"])
 def test_every_answer_has_the_strict_policy(page: Served, path: str) -> None:
     status, headers, _ = ask(page, path)
     assert status == (404 if path == "/nowhere" else 200)
@@ -126,3 +126,33 @@ def test_the_feed_tells_what_comes(page: Served) -> None:
 
 def test_an_unknown_window_is_refused(page: Served) -> None:
     assert ask(page, "/api/overview?window=year")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({}, b'{"window": "hour"}', 200),
+        ({}, b'{"window": "year"}', 400),
+        ({"Content-Type": "text/plain"}, b'{"window": "hour"}', 403),
+        ({"Origin": "http://evil.example"}, b'{"window": "hour"}', 403),
+        ({}, b'{"window": "minute"}', 409),
+    ],
+)
+def test_a_window_is_made_the_reference_by_the_page_alone(headers: Mapping[str, str], body: bytes, status: int) -> None:
+    served = new_state(drift_min_documents=2)
+    for number in range(2):
+        served.publish(enriched(number))
+    served.clock.advance(120)
+    with served_page(served) as page:
+        given = {"Content-Type": "application/json", **headers}
+        answered, _, said = ask(page, "/api/reference", method="POST", body=body, headers=given)
+        assert answered == status
+        if status == 200:
+            assert orjson.loads(said) == {"documents": 2}
+            assert orjson.loads(ask(page, "/api/reference")[2])["labels"] == {"science": 2}
+
+
+def test_an_orchestrator_is_told_when_it_knows_what_it_had_counted(page: Served) -> None:
+    assert (ask(page, "/live")[0], ask(page, "/ready")[0]) == (200, 200)
+    page.state.restored = False
+    assert (ask(page, "/live")[0], ask(page, "/ready")[0]) == (200, 503)

@@ -248,7 +248,7 @@ def test_operations_use_messages_that_their_channel_has() -> None:
     assert document["asyncapi"] == "3.0.0"
     operations = document["operations"]
     assert isinstance(operations, dict)
-    assert len(operations) == 5
+    assert len(operations) == 7
     for operation in operations.values():
         assert isinstance(operation, dict)
         channel = operation["channel"]

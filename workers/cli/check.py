@@ -17,7 +17,7 @@ from workers.settings import Settings
 Step = tuple[str, Callable[[], str]]
 
 
-@with_settings("kafka", "model", "models", "store", "cache", "output")
+@with_settings("kafka", "model", "models", "store", "cache", "output", "calibration")
 def check(*, settings: Settings) -> None:
     """Try everything a worker needs and print a line for each. Exit code 2 or 3 if one of them fails."""
     worst = 0
@@ -88,7 +88,9 @@ def _topics(settings: Settings) -> str:
     from workers.transport.clients import start_checks
 
     checks = start_checks(settings.kafka)
-    wanted = (settings.kafka.input_topic, settings.kafka.enriched_topic, settings.kafka.dead_topic)
+    wanted = [settings.kafka.input_topic, settings.kafka.enriched_topic, settings.kafka.dead_topic]
+    if settings.calibration.follow:
+        wanted.append(settings.calibration.topic)
     missing = checks.missing_topics(settings.kafka, wanted)
     if missing:
         raise ConfigurationError(f"{', '.join(missing)} missing: create with `kafka-topics.sh --create --topic NAME`")
@@ -97,7 +99,7 @@ def _topics(settings: Settings) -> str:
 
 
 def _redis(settings: Settings) -> str:
-    from workers.compose import ping_redis
+    from workers.cache.kinds import ping_redis
 
     ping_redis(settings.cache)
     return "answers"

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,36 +32,53 @@ def insights_python() -> str | None:
 
 @contextmanager
 def insights_process(kafka: KafkaSettings, log: Path, *, wanted: bool) -> Iterator[Callable[[], str | None]]:
-    """Yields a function that gives the page's address once it is served; None without it."""
-    from workers.transport.local import end_with_parent
+    """The page, and `enrich serve` behind its box for a text of one's own. Yields a function that gives the page's
+    address once it is served; None without it."""
+    from workers.transport.local import free_port
 
     python = insights_python()
     if python is None or not wanted:
         yield lambda: None
         return
+    port = str(free_port())
     options = {
         "ENRICH_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "ENRICH_INSIGHTS__PORT": "0",
         "ENRICH_INSIGHTS__DRIFT_MIN_DOCUMENTS": "20",
+        "ENRICH_INSIGHTS__SERVE_URL": f"http://127.0.0.1:{port}",
     }
+    with (
+        command_process(sys.executable, "serve", {"ENRICH_SERVE__PORT": port}, log.with_name("serve.log")),
+        command_process(python, "insights", options, log) as process,
+    ):
+
+        def address() -> str | None:
+            found = ADDRESS.search(log.read_text(encoding="utf-8", errors="replace").partition("\n")[0])
+            return found.group() if found and process.poll() is None else None
+
+        yield address
+
+
+@contextmanager
+def command_process(
+    python: str, command: str, options: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """One of our commands, ended with us: nothing that it holds outlives the broker."""
+    from workers.transport.local import end_with_parent
+
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-            [python, "-m", "workers.cli.main", "insights"],
+            [python, "-m", "workers.cli.main", command],
             env={**os.environ, **options},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=end_with_parent,
         )
-
-    def address() -> str | None:
-        found = ADDRESS.search(log.read_text(encoding="utf-8", errors="replace").partition("\n")[0])
-        return found.group() if found and process.poll() is None else None
-
     try:
-        yield address
+        yield process
     finally:
-        process.kill()  # its tables are as short-lived as the broker
+        process.kill()
         process.wait()
 
 

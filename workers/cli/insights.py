@@ -23,7 +23,7 @@ NEEDED = "`pip install --group insights && pip install --no-deps .`, or `make pa
 KEPT = {"cleanup.policy": "compact"}
 
 
-@with_settings("kafka", "insights")
+@with_settings("kafka", "insights", "calibration")
 def insights(
     *,
     reference: Annotated[
@@ -47,7 +47,7 @@ def insights(
     own, tls = settings.insights, tls_of(settings.kafka)
     require_free_port(own.host, own.port)
     prepare_topics(settings, changelog_topic(own.group_id))
-    run(Insights(settings.kafka, own, clock=time.time, pinned=pinned), tls=tls)
+    run(Insights(settings.kafka, own, settings.calibration, clock=time.time, pinned=pinned), tls=tls)
 
 
 def prepare_topics(settings: Settings, changelog: str) -> None:
@@ -58,7 +58,7 @@ def prepare_topics(settings: Settings, changelog: str) -> None:
     kafka, own = settings.kafka, settings.insights
     if missing := missing_topics(kafka, (kafka.enriched_topic, kafka.dead_topic)):
         raise DependencyError(f"topic {' and '.join(missing)} does not exist: create it, or correct its name")
-    create_topics(kafka, (own.corrections_topic, changelog), partitions=1, options=KEPT)
+    create_topics(kafka, (own.corrections_topic, settings.calibration.topic, changelog), partitions=1, options=KEPT)
     create_topics(kafka, (own.alerts_topic,), partitions=1)
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import typer
 
 from workers.cli import (
+    calibrations,
     check,
     dead_letters,
     demo,
@@ -26,6 +27,7 @@ from workers.cli import (
     run,
     schema,
     sentinel,
+    serve,
     train,
     worker,
 )
@@ -46,6 +48,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("worker")(worker.worker)
 app.command("insights")(insights.insights)
+app.command("serve")(serve.serve)
 app.command("sentinel")(sentinel.sentinel)
 app.command("check")(check.check)
 app.command("plan")(plan.plan)
@@ -55,6 +58,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("optimize")(optimize.optimize)
 app.command("distil")(distil.distil)
 app.add_typer(models.app, name="models")
+app.add_typer(calibrations.app, name="calibrations")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

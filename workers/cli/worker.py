@@ -24,6 +24,7 @@ ALL = (
     "cache",
     "stages",
     "output",
+    "calibration",
     "telemetry",
 )
 

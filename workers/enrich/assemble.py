@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from schemas import (
+    Calibration,
     Classification,
     Coverage,
     EnrichedDocument,
@@ -20,12 +21,14 @@ from schemas import (
     StageName,
 )
 from workers.enrich.brief import Brief, brief_of
+from workers.enrich.calibrations import applied_to
 from workers.enrich.lanes import Lane
 from workers.enrich.outcome import Failure
 from workers.enrich.reading import Cut, Reading
 from workers.models.base import ModelInfo
 from workers.settings import OutputSettings, StageSettings
 from workers.stages import classification, entities, relations
+from workers.stages.rescaling import Rescaling
 from workers.stages.results import (
     ClassificationResult,
     EntitiesResult,
@@ -60,6 +63,16 @@ class Assembler:
     stages: StageSettings
     output: OutputSettings
     receipts: tuple[Receipt, ...]
+    rescaling: Mapping[StageName, Rescaling] = field(default_factory=dict)  # of stages with a calibration in force
+
+    def under(self, calibrations: Sequence[Calibration]) -> Assembler:
+        """The same with those of `calibrations` in force that concern its models; its receipts name them."""
+        applied = applied_to(self.lanes, calibrations)
+        if not applied:
+            return self
+        receipts = tuple(r.model_copy(update={"calibration": applied.get(r.stage)}) for r in self.receipts)
+        rescaling = {stage: Rescaling(own.temperature, own.thresholds) for stage, own in applied.items()}
+        return replace(self, receipts=receipts, rescaling=rescaling)
 
     def assemble(self, reading: Reading, answers: Mapping[str, Sequence[WindowAnswer]]) -> EnrichedDocument | Failure:
         """`answers` by lane: one entry per window of that lane, each with every stage that it serves."""
@@ -105,7 +118,13 @@ class Assembler:
         results = _column(part.answers, StageName.ENTITIES, EntitiesResult)
         thresholds = part.info.thresholds.get(StageName.ENTITIES, {})
         minimum = self.stages.entities.min_score
-        return entities.merge_entities(part.windows, results, thresholds=thresholds, min_score=minimum)
+        return entities.merge_entities(
+            part.windows,
+            results,
+            thresholds=thresholds,
+            min_score=minimum,
+            rescaling=self.rescaling.get(StageName.ENTITIES),
+        )
 
     def relations(self, found: Sequence[Entity], part: Part | None) -> tuple[Relation, ...]:
         if part is None:
@@ -119,6 +138,7 @@ class Assembler:
             results,
             thresholds=part.info.thresholds.get(StageName.RELATIONS, {}),
             min_score=self.stages.relations.min_score,
+            rescaling=self.rescaling.get(StageName.RELATIONS),
         )
 
     def classification(self, part: Part | None) -> Classification | None:
@@ -133,6 +153,7 @@ class Assembler:
             multi_label=wanted.multi_label,
             refusal=classification.Refusal.of(thresholds),
             independent=part.info.independent_labels,
+            rescaling=self.rescaling.get(StageName.CLASSIFICATION),
         )
 
     def brief(self, text: str, part: Part | None) -> Brief:

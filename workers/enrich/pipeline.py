@@ -12,10 +12,10 @@ outcome per record; a broken dependency leaves it as an exception.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from schemas import Document, FailedStep
+from schemas import Calibration, Document, FailedStep
 from workers.batching.answers import ModelFailed
 from workers.enrich.answers import Answers, Share
 from workers.enrich.assemble import Assembler
@@ -42,11 +42,13 @@ class Pipeline:
     condensers: Mapping[str, Condenser] = field(default_factory=dict)  # of lanes that write summaries, and only those
     watch: Watch = field(default_factory=Watch)  # over whatever may not come back
     permits: Permits = field(default_factory=lambda: Permits(sys.maxsize))  # of tokens that models are asked about
+    calibrations: Callable[[], Sequence[Calibration]] = tuple  # in force now; an epoch is enriched under one answer
 
     def enrich(self, records: Sequence[IncomingRecord], watch: StepTimes | None = None) -> list[Outcome]:
         """One outcome per record, in order. Raises ModelError only if the device itself is lost. `watch` is told the
         time of each step."""
         watch = watch or StepTimes()
+        assembler = self.assembler.under(self.calibrations())
         with self.watch.call("reading an epoch"):
             with watch.step("validate"):
                 checked = [self.check(record) for record in records]
@@ -58,7 +60,7 @@ class Pipeline:
         with watch.step("assemble"):
             shares = {lane: iter(found) for lane, found in answered.items()}
             outcomes = [
-                self.outcome(item, {lane: next(left) for lane, left in shares.items()})
+                self.outcome(item, {lane: next(left) for lane, left in shares.items()}, assembler)
                 if isinstance(item, Reading)
                 else item
                 for item in read
@@ -96,7 +98,7 @@ class Pipeline:
             shares[lane] = condenser.condense(shares[lane], sizes, watch, made_ms=made_ms)
         return shares
 
-    def outcome(self, reading: Reading, shares: Mapping[str, Share]) -> Enriched | Failed:
+    def outcome(self, reading: Reading, shares: Mapping[str, Share], assembler: Assembler) -> Enriched | Failed:
         """The record of one document, or why there is none."""
         for lane, share in shares.items():
             failed = [answer for answer in share.answers if isinstance(answer, ModelFailed)]
@@ -107,7 +109,7 @@ class Pipeline:
             for lane, share in shares.items()
         }
         try:
-            document = self.assembler.assemble(reading, answers)
+            document = assembler.assemble(reading, answers)
         except Exception as error:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
             document = Failure(FailedStep.ASSEMBLE, "internal_error", type(error).__name__, reading.document.id)
         if isinstance(document, Failure):

@@ -8,6 +8,7 @@ not acknowledged comes again after a crash, and the ledger knows it.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,6 +21,8 @@ from yarl import URL
 from schemas import Correction
 from workers.insights.committed import CommittedTransport, StateTable
 from workers.insights.facts import headers_of
+from workers.insights.proposals import fit_all
+from workers.insights.refit import Groups
 from workers.insights.state import Delivered, Insights
 from workers.insights.web import Page
 from workers.settings import InsightsSettings, KafkaSettings
@@ -42,9 +45,13 @@ def make_application(state: Insights, *, tls: ssl.SSLContext | None = None) -> A
     table = app.Table(TABLE, partitions=1, schema=faust.Schema(key_serializer="json", value_serializer="json"))
     table.on_recover(loader(state, table))
     corrections, alerts = app.topic(settings.corrections_topic, **RAW), app.topic(settings.alerts_topic, **RAW)
-    counted = app.topic(kafka.enriched_topic, kafka.dead_topic, settings.corrections_topic, **RAW)
+    calibrations = app.topic(state.calibration.topic, **RAW)
+    counted = app.topic(
+        kafka.enriched_topic, kafka.dead_topic, settings.corrections_topic, state.calibration.topic, **RAW
+    )
     app.agent(counted, name="count")(counter(state, table))
     app.timer(WATCH_S)(watcher(state, table, alerts))
+    app.timer(state.calibration.every_s)(proposer(state, calibrations))
 
     async def correct(correction: Correction) -> None:
         await (await corrections.send(key=correction.subject.encode(), value=correction.model_dump_json().encode()))
@@ -125,6 +132,23 @@ def watcher(state: Insights, table: Any, alerts: Any) -> Callable[[], Awaitable[
     return watch
 
 
+def proposer(state: Insights, calibrations: Any) -> Callable[[], Awaitable[None]]:
+    last: Groups = {}
+
+    async def propose() -> None:
+        """What is sent comes back by the topic and is known then, as what others say there."""
+        nonlocal last
+        if not state.caught_up or (groups := state.verdicts.scored()) == last:
+            return
+        fits = await asyncio.to_thread(fit_all, groups, state.calibration)
+        for key, news in state.proposals.news(fits, at_s=state.clock()).items():
+            value = None if news is None else news.model_dump_json().encode()
+            await (await calibrations.send(key=key.encode(), value=value))
+        last = groups
+
+    return propose
+
+
 def write(state: Insights, table: Any) -> None:
     """What changed since the last call; without waiting, so that no record is counted in between."""
     for key, value in state.changes().items():
@@ -143,6 +167,7 @@ def delivered(message: Any) -> Delivered:
         time_s=message.timestamp,
         headers=headers_of(message.headers),
         value=message.value,
+        key=message.key,
     )
 
 

@@ -49,6 +49,7 @@ class DriftMonitor:
     reference: Reference = field(default_factory=dict)
     reference_documents: int = 0
     windows_learned: int = 0
+    pinned_at_s: float | None = None  # when a reader made a window the reference; None: learned, or given by a file
     next_start_s: int | None = None
     raised: set[str] = field(default_factory=set)
     calm_windows: dict[str, int] = field(default_factory=dict)
@@ -61,7 +62,24 @@ class DriftMonitor:
 
     @property
     def learning(self) -> bool:
-        return self.pinned is None and self.windows_learned < self.settings.drift_reference_windows
+        if self.pinned is not None or self.pinned_at_s is not None:
+            return False
+        return self.windows_learned < self.settings.drift_reference_windows
+
+    def pin(self, window: Tally, *, at_s: float) -> None:
+        """Make this window the reference. An alert that is raised stays so until windows are like the new one.
+
+        Raises ValueError, a sentence, if the operator gave a reference or the window has too few documents.
+        """
+        documents, fewest = documents_of(window), self.settings.drift_min_documents
+        if self.pinned is not None:
+            raise ValueError("the reference was given with --reference: start without it to pin another")
+        if documents < fewest:
+            raise ValueError(f"{documents} documents are too few: insights.drift_min_documents is {fewest}")
+        self.reference = {measure: dict(window.mixes.get(mix, {})) for measure, mix in MEASURES.items()}
+        self.reference_documents, self.pinned_at_s = documents, at_s
+        self.readings.clear()
+        self.calm_windows = dict.fromkeys(self.raised, 0)
 
     def due(self, now_s: float) -> Iterator[tuple[int, int]]:
         """Windows, start and end in seconds, that are over and were not compared; the caller compares each."""
@@ -75,7 +93,7 @@ class DriftMonitor:
 
     def compare(self, start_s: int, end_s: int, window: Tally) -> list[DriftAlert]:
         """What has to be said of a window. One with too few documents says and changes nothing."""
-        documents = window.counts.get("enriched", 0) - window.counts.get("sentinels", 0)
+        documents = documents_of(window)
         if documents < self.settings.drift_min_documents:
             return []
         if self.learning:
@@ -141,6 +159,7 @@ class DriftMonitor:
             "reference": {name: dict(mix) for name, mix in self.reference.items()},
             "reference_documents": self.reference_documents,
             "windows_learned": self.windows_learned,
+            "pinned_at_s": self.pinned_at_s,
             "next_start_s": self.next_start_s,
             "raised": sorted(self.raised),
             "calm_windows": dict(self.calm_windows),
@@ -155,3 +174,9 @@ class DriftMonitor:
         if self.pinned is None:
             self.reference = {name: dict(mix) for name, mix in value["reference"].items()}
             self.reference_documents = value["reference_documents"]
+            self.pinned_at_s = value.get("pinned_at_s")
+
+
+def documents_of(window: Tally) -> int:
+    """Those that users sent."""
+    return window.counts.get("enriched", 0) - window.counts.get("sentinels", 0)

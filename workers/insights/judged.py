@@ -14,6 +14,7 @@ class Item(NamedTuple):
     score: float | None
     model: str
     revision: str
+    temperature: float  # of the calibration behind the score
 
 
 def item_of(document: EnrichedDocument, stage: StageName, name: str) -> Item | None:
@@ -23,7 +24,8 @@ def item_of(document: EnrichedDocument, stage: StageName, name: str) -> Item | N
     if receipt is None or found is None:
         return None
     given, score = found
-    return Item(given[:200], score, receipt.model[:200], receipt.revision[:128])
+    temperature = receipt.calibration.temperature if receipt.calibration else 1.0
+    return Item(given[:200], score, receipt.model[:200], receipt.revision[:128], temperature)
 
 
 def said_of(document: EnrichedDocument, stage: StageName, name: str) -> tuple[str, float | None] | None:

@@ -29,6 +29,8 @@ def overview(insights: Insights, window: str) -> dict[str, Any]:
         **described(tally),
         "drift": drift(insights),
         "precision": precision(insights),
+        "trial_characters": insights.settings.serve_characters if insights.settings.serve_url else 0,
+        "calibrations": [calibration.model_dump(mode="json") for calibration in insights.proposals.all()],
         "verdicts": {"kept": len(insights.verdicts), "invalid": insights.verdicts.invalid},
     }
 
@@ -86,6 +88,8 @@ def drift(insights: Insights) -> dict[str, Any]:
     monitor = insights.drift
     return {
         "learning": monitor.learning,
+        "pinned_at": monitor.pinned_at_s,
+        "reference_documents": monitor.reference_documents,
         "windows_learned": monitor.windows_learned,
         "windows_wanted": insights.settings.drift_reference_windows,
         "raised": sorted(monitor.raised),

@@ -15,9 +15,10 @@ from schemas.sentinel import SENTINEL_HEADER
 from workers.insights.drift import DriftMonitor, Reference
 from workers.insights.facts import Headers, read_dead, read_enriched
 from workers.insights.ledger import Ledger
+from workers.insights.proposals import Proposals
 from workers.insights.recent import RecentRecords
 from workers.insights.verdicts import Verdicts
-from workers.settings import InsightsSettings, KafkaSettings
+from workers.settings import CalibrationSettings, InsightsSettings, KafkaSettings
 
 Clock = Callable[[], float]  # seconds since 1970
 
@@ -39,6 +40,7 @@ class Delivered:
     time_s: float
     headers: Headers
     value: bytes | None
+    key: bytes | None = None
 
     @property
     def scope(self) -> str:
@@ -49,9 +51,17 @@ class Insights:
     """Owned by one event loop; nothing here waits."""
 
     def __init__(
-        self, kafka: KafkaSettings, settings: InsightsSettings, *, clock: Clock, pinned: Reference | None = None
+        self,
+        kafka: KafkaSettings,
+        settings: InsightsSettings,
+        calibration: CalibrationSettings | None = None,
+        *,
+        clock: Clock,
+        pinned: Reference | None = None,
     ) -> None:
         self.kafka, self.settings, self.clock = kafka, settings, clock
+        self.calibration = calibration or CalibrationSettings()
+        self.proposals = Proposals()
         self.ledger = Ledger()
         self.verdicts = Verdicts(settings.max_verdicts)
         self.drift = DriftMonitor(settings, pinned)
@@ -69,6 +79,9 @@ class Insights:
         """Count a record, whatever it is, where it was not counted yet."""
         if record.topic == self.settings.corrections_topic:
             self.verdicts.receive(record.value)
+            return
+        if record.topic == self.calibration.topic:
+            self.proposals.receive((record.key or b"").decode("utf-8", "replace"), record.value)
             return
         if record.topic == self.kafka.dead_topic:
             fact, content = read_dead(record.value, record.time_s)
@@ -109,10 +122,22 @@ class Insights:
         self.alerts.extend(alerts)
         self._new_alerts += alerts
 
+    def pin(self, window: str) -> None:
+        """Make what is counted in that window (`minute`, `hour`, `day`) the reference of drift; kept over restarts.
+
+        Raises ValueError, a sentence, if it cannot be.
+        """
+        if not self.caught_up:
+            raise ValueError("what is on the topics is still being read: try again when it is")
+        now_s = self.clock()
+        self.drift.pin(self.ledger.window(window, now_s), at_s=now_s)
+        self._drift_changed = True
+
     def changes(self) -> Changes:
         """What is to be written since the last call."""
         changes: Changes = dict(self.ledger.changes())
         changes |= self.verdicts.changes()
+        changes |= self.proposals.changes()
         changes |= dict.fromkeys(self.ledger.expire(self.clock()))
         if self._drift_changed:
             changes[DRIFT_KEY] = self.drift.dump()
@@ -126,6 +151,7 @@ class Insights:
         """Take over what the table restored."""
         self.ledger.load(items)
         self.verdicts.load(items)
+        self.proposals.load(items)
         if DRIFT_KEY in items:
             self.drift.load(items[DRIFT_KEY])
         known = [DriftAlert.model_validate(value) for key, value in items.items() if key.startswith(ALERT_PREFIX)]

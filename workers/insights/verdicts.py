@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas import Correction, Verdict
+from schemas.calibration import REVISION_DIGITS, uncalibrated
+from workers.insights.refit import Groups, Judged
 
 PREFIX = "verdict|"
 Z = 1.96  # 95 %
@@ -59,7 +61,14 @@ class Verdicts:
             return None
         name = PREFIX + blake2b(correction.subject.encode("utf-8", "replace"), digest_size=16).hexdigest()
         stage, right = correction.stage.value, correction.verdict is Verdict.RIGHT
-        entry = {"of": [stage, correction.model, correction.revision[:12], correction.given], "right": right}
+        entry: dict[str, Any] = {
+            "of": [stage, correction.model, correction.revision[:REVISION_DIGITS], correction.given],
+            "right": right,
+        }
+        if correction.score is not None:
+            origin = f"{correction.origin.topic}/{correction.origin.partition}/{correction.origin.offset}"
+            entry["in"] = blake2b(origin.encode("utf-8", "replace"), digest_size=6).hexdigest()
+            entry["score"] = round(uncalibrated(correction.score, correction.temperature), 6)
         self._known.pop(name, None)  # the newest last
         self._known[name] = self._changed[name] = entry
         while len(self._known) > self._limit:
@@ -86,6 +95,15 @@ class Verdicts:
             group[1] += 1
         rows = [Precision(*of, right, judged) for of, (right, judged) in groups.items()]
         return sorted(rows, key=lambda row: (-row.judged, row.stage, row.given))
+
+    def scored(self) -> Groups:
+        """The verdicts on items with a score, by model, revision and stage, oldest first."""
+        groups: dict[tuple[str, str, str], list[Judged]] = defaultdict(list)
+        for entry in self._known.values():
+            if "score" in entry:
+                stage, model, revision, given = entry["of"]
+                groups[model, revision, stage].append(Judged(entry["in"], given, entry["score"], entry["right"]))
+        return groups
 
     def __len__(self) -> int:
         return len(self._known)

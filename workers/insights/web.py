@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -20,8 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas import Correction, EnrichedDocument, StageName, Verdict
 from workers.insights.judged import item_of
+from workers.insights.metrics import CONTENT_TYPE, exposition
 from workers.insights.overview import CHOICES, overview
 from workers.insights.state import Insights
+from workers.insights.trial import body_of, try_text
 
 Correct = Callable[[Correction], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -31,6 +34,7 @@ STATIC = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
     "/record.js": ("record.js", "text/javascript"),
+    "/trial.js": ("trial.js", "text/javascript"),
     "/charts.js": ("charts.js", "text/javascript"),
 }
 HEADERS = {
@@ -47,6 +51,7 @@ FEED_LIMIT = 20  # records told at a time; a faster stream is sampled
 FEED_INTERVAL_S = 0.5
 FOUND_LIMIT = 50
 MAX_BODY_BYTES = 16_384
+MOST_BYTES_A_CHARACTER = 12  # of JSON: a surrogate pair, escaped
 MAX_FEEDS = 64
 SHUTDOWN_S = 1.0
 
@@ -63,6 +68,14 @@ class Judgement(BaseModel):
     item: str = Field(min_length=1, max_length=200)
     verdict: Verdict
     expected: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class Pin(BaseModel):
+    """Which window is to be the reference of drift."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    window: Literal["minute", "hour", "day"]
 
 
 class Page:
@@ -87,15 +100,21 @@ class Page:
         await self._runner.cleanup()
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._guard])
+        most_bytes = MAX_BODY_BYTES + self._state.settings.serve_characters * MOST_BYTES_A_CHARACTER
+        app = web.Application(client_max_size=most_bytes, middlewares=[self._guard])
         for path, (name, kind) in STATIC.items():
             app.router.add_get(path, static(name, kind))
         app.router.add_get("/api/overview", self._overview)
         app.router.add_get("/api/records", self._records)
         app.router.add_get("/api/records/{position:.+}", self._record)
         app.router.add_get("/api/reference", self._reference)
+        app.router.add_post("/api/reference", self._pin)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/live", self._live)
+        app.router.add_get("/ready", self._ready)
         app.router.add_get("/api/feed", self._feed)
         app.router.add_post("/api/corrections", self._judge)
+        app.router.add_post("/api/trial", self._try)
         return app
 
     @web.middleware
@@ -139,6 +158,30 @@ class Page:
         """What drift is measured against; saved to a file it can be pinned."""
         return as_json(self._state.drift.reference)
 
+    async def _pin(self, request: web.Request) -> web.Response:
+        require_own_page(request)
+        try:
+            window = Pin.model_validate_json(await request.read()).window
+        except ValidationError:
+            raise web.HTTPBadRequest(text="window is one of minute, hour, day") from None
+        try:
+            self._state.pin(window)
+        except ValueError as error:
+            raise web.HTTPConflict(text=str(error)) from None
+        return as_json({"documents": self._state.drift.reference_documents})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=exposition(self._state), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return as_json({"ok": True})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        """Whether what was counted before this start is known."""
+        if not self._state.restored:
+            raise web.HTTPServiceUnavailable(text="the tables are being read")
+        return as_json({"ok": True})
+
     async def _feed(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the newest records, as they come."""
         if self._feeds >= MAX_FEEDS:
@@ -164,12 +207,21 @@ class Page:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), FEED_INTERVAL_S if news else 4 * FEED_INTERVAL_S)
 
+    async def _try(self, request: web.Request) -> web.Response:
+        require_own_page(request)
+        settings = self._state.settings
+        if settings.serve_url is None:
+            raise web.HTTPNotFound(text="there is no model here: see insights.serve_url")
+        body = body_of(await request.read(), most_characters=settings.serve_characters)
+        return as_json(await try_text(settings.serve_url, body))
+
     async def _judge(self, request: web.Request) -> web.Response:
-        origin = request.headers.get("Origin")
-        if request.content_type != "application/json" or (origin and urlsplit(origin).netloc != request.host):
-            raise web.HTTPForbidden(text="a correction is JSON and comes from this page")
+        require_own_page(request)
+        body = await request.read()
+        if len(body) > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=len(body))
         try:
-            said = Judgement.model_validate_json(await request.read())
+            said = Judgement.model_validate_json(body)
         except ValidationError as error:
             raise web.HTTPBadRequest(text=f"{error.error_count()} fields are wrong") from None
         record = self._state.recent.at(said.position)
@@ -189,11 +241,19 @@ class Page:
             score=item.score,
             model=item.model,
             revision=item.revision,
+            temperature=item.temperature,
             by="page",
             at=datetime.fromtimestamp(self._state.clock(), UTC),
         )
         await self._correct(correction)
         return as_json(correction.model_dump(mode="json"))
+
+
+def require_own_page(request: web.Request) -> None:
+    """JSON, from the same origin: no other site's page can send that."""
+    origin = request.headers.get("Origin")
+    if request.content_type != "application/json" or (origin and urlsplit(origin).netloc != request.host):
+        raise web.HTTPForbidden(text="it must be JSON and come from this page")
 
 
 def static(name: str, kind: str) -> Handler:

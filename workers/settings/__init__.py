@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import StageName
 from workers.settings.base import FrozenSettings
+from workers.settings.calibration import CalibrationSettings
 from workers.settings.flow import (
     BatchSettings,
     CacheSettings,
@@ -36,6 +37,7 @@ from workers.settings.model import (
     TokenClassificationModel,
     ZeroShotModel,
 )
+from workers.settings.serve import ServeSettings
 from workers.settings.stages import (
     DEFAULT_LABELS,
     ClassificationSettings,
@@ -53,6 +55,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "BatchSettings",
     "CacheSettings",
+    "CalibrationSettings",
     "CausalLanguageModel",
     "CheckpointModel",
     "ClassificationSettings",
@@ -70,6 +73,7 @@ __all__ = [
     "RelationSettings",
     "SequenceClassificationModel",
     "SequenceToSequenceModel",
+    "ServeSettings",
     "Settings",
     "SharedModel",
     "StageOptions",
@@ -103,6 +107,8 @@ class Settings(FrozenSettings):
     stages: StageSettings = StageSettings()
     output: OutputSettings = OutputSettings()
     insights: InsightsSettings = InsightsSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    serve: ServeSettings = ServeSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     def spec(self, name: str) -> ModelSettings | ModelSpec:

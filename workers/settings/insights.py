@@ -25,6 +25,14 @@ class InsightsSettings(FrozenSettings):
     )
     corrections_topic: str = Field("documents.corrections", description="topic of readers' verdicts; made if missing")
     alerts_topic: str = Field("documents.alerts", description="topic for drift alerts; made if missing")
+    serve_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="where `enrich serve` answers, as http://127.0.0.1:8090: the page then has a box to try out a text",
+    )
+    serve_characters: PositiveInt = Field(
+        4_000, le=100_000, description="code points it may have; at most what serve takes"
+    )
     recent_records: PositiveInt = Field(500, description="records that the page can show and search")
     recent_bytes: PositiveInt = Field(33_554_432, description="bytes of them; bounds the memory")
     max_verdicts: PositiveInt = Field(100_000, description="items whose last verdict is remembered")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import Classification, Label
+from workers.stages.rescaling import Rescaling
 from workers.stages.results import REFUSE, ClassificationResult, RefusalRule
 
 CODE_VERSION = "1"
@@ -56,13 +57,14 @@ def merge_classification(
     multi_label: bool,
     refusal: Refusal | None = None,
     independent: bool = False,
+    rescaling: Rescaling | None = None,
 ) -> Classification:
     """The labels of the document.
 
     A window's raw scores count by its number of tokens; the softmax of their mean over `temperature` gives
     probabilities, the sigmoid of each where labels are `independent`. The best label is given if it reaches
     `min_score`, with `multi_label` every one that does; if none does the stage abstains, and so it does where `refusal`
-    says that no label fits.
+    says that no label fits. With `rescaling` a label must also reach its threshold there, by its new score.
     """
     raw = np.array([result.scores for result in results], dtype=np.float64)  # [W, L]
     weights = np.array([max(result.weight, 1) for result in results], dtype=np.float64)  # [W]
@@ -72,11 +74,15 @@ def merge_classification(
     probabilities = np.round(np.exp(log_shares), 4)
     best_first = np.argsort(-probabilities, kind="stable")
     refused = refusal is not None and sureness(logits[None], refusal.rule)[0] < refusal.below
-    passing = 0 if refused else int((probabilities >= min_score).sum())
-    given = passing if multi_label else min(passing, 1)
-    shown = best_first[: max(given, CANDIDATES)]
-    ranked = [
-        Label(name=labels[i], score=score)
-        for i, score in zip(shown.tolist(), probabilities[shown].tolist(), strict=True)
-    ]
-    return Classification(labels=tuple(ranked[:given]), abstained=not given, candidates=tuple(ranked[:CANDIDATES]))
+    passes = np.full(len(labels), not refused) & (probabilities >= min_score)
+    if rescaling is not None:
+        probabilities = np.array([rescaling.score(own) for own in probabilities.tolist()])
+        passes &= probabilities >= [rescaling.limit(label, min_score) for label in labels]
+    given = [i for i in best_first[: None if multi_label else 1].tolist() if passes[i]]
+
+    def ranked(numbers: Sequence[int]) -> tuple[Label, ...]:
+        return tuple(Label(name=labels[i], score=float(probabilities[i])) for i in numbers)
+
+    return Classification(
+        labels=ranked(given), abstained=not given, candidates=ranked(best_first[:CANDIDATES].tolist())
+    )

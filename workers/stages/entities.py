@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pydantic import TypeAdapter
 
 from schemas import Entity
+from workers.stages.rescaling import Rescaling
 from workers.stages.results import EntitiesResult
 from workers.text.pieces import Window
 
@@ -24,10 +25,12 @@ def merge_entities(
     *,
     thresholds: Mapping[str, float],
     min_score: float | None,
+    rescaling: Rescaling | None = None,
 ) -> tuple[Entity, ...]:
     """The entities of the document, by start, none overlapping, ids `e1`, `e2`, ...
 
-    One below its type's threshold (`min_score` instead, if given; one half where neither says anything) is left out.
+    One below its type's threshold (`min_score` instead, if given; one half where neither says anything) is left out,
+    and so is one that `rescaling` puts below a threshold of its own or below `min_score`.
 
     Text that two windows share is read twice: the same span and type counts once with the better score, and of spans
     that overlap the better-scored stays (then the longer, then the earlier). `Entity.text` is what the window says, so
@@ -39,6 +42,10 @@ def merge_entities(
         for found in result.entities:
             kind, start, end, score = found.type, found.start, found.end, found.score
             if score >= (thresholds.get(kind, DEFAULT_SCORE) if min_score is None else min_score):
+                if rescaling is not None:
+                    score = rescaling.score(score)
+                    if score < rescaling.limit(kind, min_score):
+                        continue
                 place = (window.start + start, window.start + end, kind)
                 scores[place] = max(score, scores.get(place, 0.0))
                 texts[place] = window.text[start:end]

@@ -1,7 +1,7 @@
 """What of a stage's settings can change the result for a window; part of the cache key and of the receipt.
 
-Settings that only act when windows are merged (thresholds, number of sentences) are left out: changing them keeps the
-cache warm.
+Settings that only act when windows are merged (thresholds, number of sentences) are left out, and so are calibrations:
+changing them keeps the cache warm.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from operator import itemgetter
 from pydantic import TypeAdapter
 
 from schemas import Entity, Relation
+from workers.stages.rescaling import Rescaling
 from workers.stages.results import FoundEntity, RelationsResult
 from workers.text.pieces import Window
 
@@ -25,11 +26,13 @@ def merge_relations(
     *,
     thresholds: Mapping[str, float],
     min_score: float | None,
+    rescaling: Rescaling | None = None,
 ) -> tuple[Relation, ...]:
     """The relations whose two ends are entities of the document, in reading order of their ends.
 
     A pair that two windows found counts once, with the better score and that window's evidence. A relation below its
-    type's threshold (`min_score` instead, if given) is left out, and so is one whose end lost to an overlapping entity.
+    type's threshold (`min_score` instead, if given) is left out, and so is one whose end lost to an overlapping entity,
+    and one that `rescaling` puts below a threshold of its own or below `min_score`.
     """
     ids = {(entity.start, entity.end, entity.type): entity.id for entity in entities}
     order = {entity.id: position for position, entity in enumerate(entities)}
@@ -37,16 +40,20 @@ def merge_relations(
     for window, result in zip(windows, results, strict=True):
         at = window.start
         for found in result.relations:
-            limit = thresholds.get(found.type, 0.5) if min_score is None else min_score
-            if found.score < limit:
+            score = found.score
+            if score < (thresholds.get(found.type, 0.5) if min_score is None else min_score):
                 continue
+            if rescaling is not None:
+                score = rescaling.score(score)
+                if score < rescaling.limit(found.type, min_score):
+                    continue
             ends = one, other = result.entities[found.head], result.entities[found.tail]
             head, tail = (ids.get((at + end.start, at + end.end, end.type)) for end in ends)
             if head is None or tail is None:
                 continue
             key = (head, tail, found.type)
-            if key not in best or best[key][0] < found.score:
-                best[key] = (found.score, window, one, other)
+            if key not in best or best[key][0] < score:
+                best[key] = (score, window, one, other)
     return RELATIONS.validate_python(
         [
             {

@@ -44,3 +44,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- fail (printf "scaling.scaleDownSeconds=%d is not above scaling.modelLoadSeconds=%d: workers would come and go" (int $scaling.scaleDownSeconds) (int $scaling.modelLoadSeconds)) }}
 {{- end }}
 {{- end }}
+
+{{- /* A name of its own: the workers' selectors must not find this pod. */ -}}
+{{- define "enrich.insights.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}-insights
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "enrich.insights.labels" -}}
+{{ include "enrich.insights.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: insights
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "enrich.insights.image" -}}
+{{- $image := .Values.insights.image }}
+{{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ $image.tag }}{{ end }}
+{{- end }}

@@ -1,6 +1,7 @@
 // The page: asks for the window every few seconds, listens to the feed, shows what is chosen. Nothing here is markup.
 import { bars, columns, element, lines, number, seconds } from "/charts.js";
 import { showRecord } from "/record.js";
+import { offerTrial } from "/trial.js";
 
 const REFRESH_MS = 2000, SHOWN = 40;
 const WORDS = { well: "All is well.", watch: "Look at this:", waiting: "Waiting." };
@@ -32,6 +33,7 @@ function health({ state, says }) {
 
 function show(data) {
   health(data.health);
+  offerTrial(data.trial_characters);
   const { counts } = data, latency = data.seconds.latency;
   const share = (part, whole) => (whole ? `${number((100 * part) / whole, 1)} %` : "–");
   const numbers = [
@@ -47,7 +49,7 @@ function show(data) {
   const mixes = MIXES.filter(([name]) => data.mixes[name]?.length).map(([name, title]) => bars(title, data.mixes[name].slice(0, 10)));
   if (data.top_entities.length) mixes.push(bars("Most frequent names, nearly exact", data.top_entities.slice(0, 10).map((e) => [`${e.text} (${e.type})`, e.count])));
   at("mixes").replaceChildren(...(mixes.length ? mixes : [element("p", { class: "note" }, "Nothing in this window.")]));
-  at("quality").replaceChildren(driftPanel(data.drift), ...spreads(data), stepPanel(data.seconds), precisionPanel(data));
+  at("quality").replaceChildren(driftPanel(data.drift), ...spreads(data), stepPanel(data.seconds), precisionPanel(data), calibrationPanel(data.calibrations));
 }
 
 function spreads(data) {
@@ -58,6 +60,7 @@ function spreads(data) {
 function driftPanel(drift) {
   const panel = element("div", {}, element("h3", {}, "Drift"));
   if (drift.learning) panel.append(element("p", { class: "note" }, `Learning what is usual: ${drift.windows_learned} of ${drift.windows_wanted} windows with enough documents.`));
+  else if (drift.pinned_at) panel.append(element("p", { class: "note" }, `Against ${number(drift.reference_documents)} documents, pinned ${new Date(drift.pinned_at * 1000).toLocaleString("en")}.`));
   const readings = Object.entries(drift.readings);
   if (readings.length) {
     const rows = readings.map(([name, r]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "number" }, r.psi.toFixed(3)), element("td", { class: "number" }, r.limit.toFixed(3)), element("td", {}, drift.raised.includes(name) ? "drifted" : "as usual")));
@@ -89,6 +92,20 @@ function precisionPanel(data) {
   const rows = data.precision.map((row) => element("tr", {}, element("th", { scope: "row" }, `${row.given} (${row.stage}, ${row.model} ${row.revision})`),
     element("td", { class: "number" }, `${row.right} of ${row.judged}`), element("td", { class: "number" }, `${percent(row.interval[0])}–${percent(row.interval[1])} %`)));
   panel.append(element("table", {}, element("tbody", {}, ...rows)), element("p", { class: "note" }, "Readers judge what strikes them: an estimate, with its 95 % interval."));
+  return panel;
+}
+
+function calibrationPanel(calibrations) {
+  const panel = element("div", {}, element("h3", {}, "Calibrations from verdicts"));
+  if (!calibrations.length) panel.append(element("p", { class: "note" }, "None proposed: it takes some hundred verdicts on items with a score."));
+  const percent = (share) => number(100 * share);
+  for (const { id, state, model, revision, heads } of calibrations) {
+    const says = Object.entries(heads).flatMap(([stage, head]) => [
+      ...(head.temperature === 1 ? [] : [`${stage}: scores at temperature ${head.temperature}`]),
+      ...Object.entries(head.types).map(([type, t]) => `${type} from ${head.thresholds[type]} on: precision ${percent(t.precision_before)} → ${percent(t.precision_after)} %, ${percent(t.right_kept)} % of the right ones stay`)]);
+    panel.append(element("p", {}, element("span", { class: "badge" }, state), ` ${model} ${revision}: ${says.join("; ")}`));
+    if (state === "proposed") panel.append(element("p", { class: "note" }, `enrich calibrations accept ${id}`));
+  }
   return panel;
 }
 
@@ -148,6 +165,14 @@ at("windows").addEventListener("click", (event) => {
 at("pause").addEventListener("click", () => {
   paused = !paused;
   at("pause").setAttribute("aria-pressed", String(paused));
+});
+at("pin").addEventListener("click", async () => {
+  try {
+    const { documents } = await ask("/api/reference", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ window: "hour" }) });
+    at("pin-note").textContent = `The ${number(documents)} documents of the last hour are the reference now.`;
+  } catch (error) {
+    at("pin-note").textContent = `Not done: ${error.message}`;
+  }
 });
 at("search").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -1,8 +1,10 @@
 // One record: its text in pieces as the server cut them, its relations as a graph, and the buttons that judge it.
 import { drawing, element, number } from "/charts.js";
 
+let known = []; // types and labels of the record that is shown, offered where one of them was wrong
 const COLOURS = 6, GRAPH = 460, HIGH = 300, MOST_NODES = 10, MOST_NAMED = 8;
 
+// Without `judge` there is nothing to judge: a text that was only tried out is on no topic.
 export function showRecord(record, judge) {
   return record.kind === "dead" ? showDead(record) : showEnriched(record, judge);
 }
@@ -19,6 +21,7 @@ function showDead(letter) {
 
 function showEnriched(record, judge) {
   const types = [...new Set(record.entities.map((entity) => entity.type))].sort();
+  if (judge) known = [...new Set([...types, ...record.relations.map((r) => r.type), ...(record.classification?.candidates ?? []).map((c) => c.name)])];
   const colour = (type) => `t${types.indexOf(type) % COLOURS}`;
   const parts = [element("h3", { class: "id" }, record.title ?? record.id)];
   parts.push(element("p", {}, element("span", { class: "badge" }, record.language.code), " ", ...types.map((type) => element("span", { class: `key ${colour(type)}` }, type))));
@@ -54,19 +57,34 @@ function facts(title, rows) {
   return element("table", {}, element("caption", {}, title), element("tbody", {}, ...body));
 }
 
-function table(heads, rows) {
+function table(heads, rows, judge) {
+  if (judge) heads.push("Is it right?");
   const head = element("tr", {}, ...heads.map((name) => element("th", { scope: "col" }, name)));
   return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
 }
 
+// A dialog element: it holds the focus, Enter sends, Escape leaves, and the focus goes back. Resolves to null if left.
+function askWhatInstead(named, given) {
+  const dialog = document.getElementById("correct"), box = document.getElementById("correct-expected");
+  document.getElementById("correct-what").textContent = `"${named}" is given as ${given}. Leave the box empty if you only know that this is wrong.`;
+  document.getElementById("correct-known").replaceChildren(...known.filter((name) => name !== given).map((name) => element("option", { value: name })));
+  box.value = "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "send" ? box.value.trim() : null), { once: true }));
+}
+
 function judging(stage, item, named, given, judge) {
+  if (!judge) return null;
   const cell = element("td", {});
   const button = (verdict) => element("button", {
     type: "button", "aria-label": `${named} is ${verdict}`,
     onclick: async () => {
-      const expected = verdict === "wrong" ? prompt(`What should "${named}" be instead of ${given}? Leave it empty if you do not know.`) : "";
+      const expected = verdict === "wrong" ? await askWhatInstead(named, given) : "";
       if (expected === null) return;
-      cell.replaceChildren(element("span", { role: "status" }, await judge({ stage, item, verdict, ...(expected.trim() ? { expected: expected.trim() } : {}) })));
+      const said = element("span", { role: "status", tabindex: "-1" }, await judge({ stage, item, verdict, ...(expected ? { expected } : {}) }));
+      cell.replaceChildren(said);
+      said.focus(); // the button that had it is gone
     },
   }, verdict);
   cell.append(button("right"), button("wrong"));
@@ -74,24 +92,24 @@ function judging(stage, item, named, given, judge) {
 }
 
 function entityTable(record, judge) {
-  return table(["Name", "Type", "Score", "Is it right?"], record.entities.map((entity) => element("tr", {},
+  return table(["Name", "Type", "Score"], record.entities.map((entity) => element("tr", {},
     element("td", {}, entity.text), element("td", {}, entity.type), element("td", {}, entity.score.toFixed(2)),
-    judging("entities", entity.id, entity.text, entity.type, judge))));
+    judging("entities", entity.id, entity.text, entity.type, judge))), judge);
 }
 
 function labelTable(record, judge) {
   const given = new Set(record.classification.labels.map((label) => label.name));
-  return table(["Label", "Score", "How sure", "Is it right?"], record.classification.candidates.map((label) => element("tr", {},
+  return table(["Label", "Score", "How sure"], record.classification.candidates.map((label) => element("tr", {},
     element("td", {}, label.name), element("td", {}, label.score.toFixed(2)),
     element("td", {}, element("meter", { min: 0, max: 1, value: label.score, "aria-label": `${label.name}: ${label.score.toFixed(2)}` })),
-    given.has(label.name) ? judging("classification", label.name, label.name, label.name, judge) : element("td", {}, "not given"))));
+    given.has(label.name) ? judging("classification", label.name, label.name, label.name, judge) : judge ? element("td", {}, "not given") : null)), judge);
 }
 
 function relationTable(record, judge) {
   const byId = new Map(record.entities.map((entity) => [entity.id, entity.text]));
-  return table(["From", "Relation", "To", "Is it right?"], record.relations.map((relation) => element("tr", {},
+  return table(["From", "Relation", "To"], record.relations.map((relation) => element("tr", {},
     element("td", {}, byId.get(relation.head) ?? relation.head), element("td", {}, relation.type), element("td", {}, byId.get(relation.tail) ?? relation.tail),
-    judging("relations", `${relation.head}>${relation.type}>${relation.tail}`, relation.type, relation.type, judge))));
+    judging("relations", `${relation.head}>${relation.type}>${relation.tail}`, relation.type, relation.type, judge))), judge);
 }
 
 // Mentions of one name and type are one node. The nodes with most relations stand on a circle; what is left out, and the
