@@ -16,7 +16,7 @@ from workers.lifecycle.evaluate import Options, evaluate_model
 from workers.lifecycle.given import relate_given
 from workers.lifecycle.product import Product, open_product
 from workers.lifecycle.report import Report
-from workers.lifecycle.speed import measure_speed
+from workers.lifecycle.speed import bare_trunk, measure_speed
 from workers.lifecycle.suite import SetTask
 from workers.lifecycle.tables import markdown, rows_of
 from workers.settings import ModelSettings, Settings, WindowSettings
@@ -163,3 +163,11 @@ def test_the_price_is_told_for_the_texts_that_are_there(tmp_path: Path) -> None:
     assert speed.low <= speed.ratio <= speed.high
     assert (speed.turns, speed.threads) == (3, 1)
     assert speed.tokens_per_s > 0
+
+
+def test_the_bare_trunk_has_all_its_layers_whatever_the_model_kept_of_them() -> None:
+    product = open_product("default", Settings())
+    shape = product.loaded.config.encoder
+    trunk = bare_trunk(product)
+    assert len(product.loaded.encoder.plain) < shape.layers - shape.shared_layers
+    assert len(trunk.lower) + len(trunk.plain) == shape.layers

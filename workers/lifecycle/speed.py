@@ -34,7 +34,7 @@ def measure_speed(product: Product, texts: Sequence[str], *, turns: int = TURNS)
     """Windows are cut as the product cuts them; the trunk embeds each window, as it was made to."""
     model = product.model(*product.loaded.config.stages, labels=DEFAULT_LABELS)
     batches = _batches(model, product, texts)
-    trunk = _bare_trunk(product)
+    trunk = bare_trunk(product)
     tokens = sum(len(window.ids) for batch in batches for window in batch)
     _turn(model, trunk, batches)  # warms up
     whole, bare = zip(*(_turn(model, trunk, batches) for _ in range(turns)), strict=True)
@@ -60,9 +60,10 @@ def _batches(model: SharedEncoderModel, product: Product, texts: Sequence[str]) 
     return batches
 
 
-def _bare_trunk(product: Product) -> BranchedEncoder:
-    """The trunk as it came, in the model's precision."""
-    config = product.loaded.config
+def bare_trunk(product: Product) -> BranchedEncoder:
+    """The trunk as it came, all its layers, in the model's precision."""
+    shape = product.loaded.config.encoder.model_copy(update={"plain_layers": None})
+    config = product.loaded.config.model_copy(update={"encoder": shape})
     files = find_trunk(
         product.settings.model.trunk, weights_sha256=config.trunk_sha256, tokenizer_sha256=config.tokenizer_sha256
     )
