@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 INSIGHTS := .venv-insights
 INSIGHTS_STAMP := $(INSIGHTS)/.installed
 
-.PHONY: demo page test lint chaos rolling bench evaluate trained chart image lock sbom audit clean
+.PHONY: demo page test lint chaos faults rolling bench evaluate trained chart image lock sbom audit clean
 
 demo: $(STAMP)
 	@$(BIN)/enrich demo
@@ -40,6 +40,10 @@ STORM := --brokers 3 --documents 100000 --faults kill=12 stop=8 freeze=10 cut=8 
 MILD := --documents 20000 --faults kill=3 freeze=3 --command "$(BIN)/enrich worker"
 chaos: $(STAMP)
 	$(BIN)/python -m tests.chaos $(if $(KAFKA_HOME),$(STORM),$(MILD)) $(CHAOS)
+
+# What may happen to brokers, one thing at a time and with both clients; `make test` does the shorter half. Apache Kafka only.
+faults: $(STAMP)
+	TEST_ALL_FAULTS=1 $(BIN)/python -m pytest tests/chaos/test_brokers.py tests/transport/test_kafka_faults.py
 
 # Three workers restarted one after another under load; needs an Apache Kafka, see tests/services.py.
 rolling: $(STAMP)

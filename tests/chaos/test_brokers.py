@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ DOCUMENTS = 400
 EPOCH_S = 0.02  # so that epochs are under way when it happens
 AWAY_S = 3.0  # a minute in `make chaos`, fault `outage`
 PATIENCE_S = 240.0
+ALL = "TEST_ALL_FAULTS" in os.environ  # as `make faults` has it
 Happening = Callable[[Cluster, KafkaSettings], None]
 
 
@@ -105,6 +107,8 @@ def working(settings: KafkaSettings) -> Iterator[Worker]:
 def test_a_worker_goes_on_by_itself_and_every_document_comes_out_once(
     cluster: Cluster, client: Client, happens: Happening
 ) -> None:
+    if not ALL and happens in (coordinators_move, each_broker_restarts):
+        pytest.skip("takes minutes: in `make faults`")
     settings = chaos_settings(cluster.bootstrap_servers, uuid.uuid4().hex[:8], client=client)
     create_topics(settings, topics_of(settings), partitions=3)
     documents = [document(settings.input_topic, number) for number in range(DOCUMENTS)]
