@@ -2,8 +2,8 @@
 
     read a batch -> count it in memory -> write what changed to the table -> acknowledge
 
-A batch is acknowledged when the broker has its changes, so what was acknowledged is in the changelog. What was written
-and not acknowledged comes again after a crash, and the ledger knows it.
+Faust commits offsets after its producer has flushed, so what was acknowledged is in the changelog. What was written and
+not acknowledged comes again after a crash, and the ledger knows it.
 """
 
 from __future__ import annotations
@@ -111,7 +111,6 @@ def counter(state: Insights, table: Any) -> Callable[[Any], Awaitable[None]]:
             for event in events:
                 state.receive(delivered(event.message))
             write(state, table)
-            await table.written()
             state.took(len(events))
             for event in events:
                 await stream.ack(event)
@@ -129,7 +128,6 @@ def watcher(state: Insights, table: Any, alerts: Any) -> Callable[[], Awaitable[
             await (await alerts.send(key=alert.measure.encode(), value=alert.model_dump_json().encode()))
         state.told(told)
         write(state, table)
-        await table.written()
 
     return watch
 

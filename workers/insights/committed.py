@@ -1,5 +1,5 @@
-"""Three things that Faust 0.15 does not offer: a consumer that reads only what was committed, a table in a single
-partition that is not read back while it is being written, and to wait until the broker has what was written.
+"""Two things that Faust 0.15 does not offer: a consumer that reads only what was committed, and a table in a single
+partition that is not read back while it is being written.
 
 The only module that reaches into Faust's private parts. Decision 0015 says why; tests fail if it stops working.
 """
@@ -43,22 +43,6 @@ class StateTable(Table):  # type: ignore[misc]
     """
 
     recovered = False
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._sent: list[Any] = []
-
-    def send_changelog(self, *arguments: Any, **options: Any) -> Any:
-        sent = super().send_changelog(*arguments, **options)
-        self._sent.append(sent)
-        return sent
-
-    async def written(self) -> None:
-        """Until the broker has acknowledged all changes so far; raises what the producer raises. Faust's own flush
-        before a commit gives up after a tenth of a second without news, and commits all the same."""
-        sent, self._sent = self._sent, []
-        for message in sent:
-            await message
 
     def partition_for_key(self, key: Any) -> int:
         return 0
