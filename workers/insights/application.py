@@ -49,7 +49,9 @@ def make_application(state: Insights, *, tls: ssl.SSLContext | None = None) -> A
     counted = app.topic(
         kafka.enriched_topic, kafka.dead_topic, settings.corrections_topic, state.calibration.topic, **RAW
     )
-    app.agent(counted, name="count")(counter(state, table))
+    counter = Counter(state, table)
+    app.agent(counted, name="count")(counter.count)
+    app.timer(settings.batch_wait_ms / 1_000)(settler(counter))
     app.timer(WATCH_S)(watcher(state, table, alerts))
     app.timer(state.calibration.every_s)(proposer(state, calibrations))
 
@@ -103,19 +105,39 @@ def loader(state: Insights, table: Any) -> Callable[[], Awaitable[None]]:
     return load
 
 
-def counter(state: Insights, table: Any) -> Callable[[Any], Awaitable[None]]:
-    settings = state.settings
+class Counter:
+    """Counts each record as it comes; what was counted is written and acknowledged together.
 
-    async def count(stream: Any) -> None:
-        async for events in stream.noack_take(settings.batch_records, within=settings.batch_wait_ms / 1_000):
-            for event in events:
-                state.receive(delivered(event.message))
-            write(state, table)
-            state.took(len(events))
-            for event in events:
-                await stream.ack(event)
+    Batches are made here. Those of Faust's `noack_take` lost single records under load, see decision 0015.
+    """
 
-    return count
+    def __init__(self, state: Insights, table: Any) -> None:
+        self._state, self._table = state, table
+        self._counted: list[Any] = []
+
+    async def count(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            self._state.receive(delivered(event.message))
+            self._counted.append(event)
+            if len(self._counted) >= self._state.settings.batch_records:
+                self.settle()
+
+    def settle(self) -> None:
+        """Write what was counted since the last time, and acknowledge it; without waiting, so nothing comes between."""
+        counted, self._counted = self._counted, []
+        if not counted:
+            return
+        write(self._state, self._table)
+        self._state.took(len(counted))
+        for event in counted:
+            event.ack()
+
+
+def settler(counter: Counter) -> Callable[[], Awaitable[None]]:
+    async def settle() -> None:
+        counter.settle()
+
+    return settle
 
 
 def watcher(state: Insights, table: Any, alerts: Any) -> Callable[[], Awaitable[None]]:
