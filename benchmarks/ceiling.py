@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.documents import Sample
+from benchmarks.runs import FRAME
 from workers.batching.policy import BatchLimit
 from workers.compose import AnyModel, open_pipeline
 from workers.enrich.reading import Reading
@@ -37,8 +38,12 @@ class Batches:
         return sum(item.area for batch in self.batches for item in batch)
 
     @property
+    def windows(self) -> int:
+        return sum(map(len, self.batches))
+
+    @property
     def padding_waste(self) -> float:
-        return 1 - self.useful_tokens / self.padded_tokens
+        return 1 - (self.useful_tokens + FRAME * self.windows) / self.padded_tokens
 
 
 def windows_of(settings: Settings, models: Mapping[str, AnyModel], samples: Sequence[Sample]) -> list[Window]:

@@ -5,7 +5,8 @@
 Three files take turns through the worker, model loaded before, nothing cached. Texts are cut out of the documents:
 short ones have 8 to 40 words, evenly drawn, and long ones 120 to 160, which still is one window. In the mixed file one
 text in 64 is long. Beside it stands what batches of 64 would waste if they were padded to their longest text in the
-order in which texts come, which is counted and not run. Useful tokens are those of the texts, without padding.
+order in which texts come, which is counted and not run. Useful tokens are those of the texts, without padding and
+without the start and end token of each window: the model reads those, so they are told apart from padding.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.options import command_of, make_parser, settings_of
 from benchmarks.plots import bars
 from benchmarks.report import Report, Spread, in_turns, publish, ratios
-from benchmarks.runs import Run, run_file
+from benchmarks.runs import FRAME, Run, run_file
 from workers.budgets import measured_budgets
 from workers.compose import load_models
 from workers.settings import DEFAULT_MODEL
@@ -45,7 +46,7 @@ def lengths_of(count: int, *, seed: int = 3) -> dict[str, list[int]]:
 
 
 def naive_waste(lengths: Sequence[int], *, size: int = NAIVE_BATCH) -> float:
-    """Padded share of the area of batches that hold `size` texts as they come; lengths in tokens."""
+    """Padded share of the area of batches of `size` texts as they come; lengths with start and end tokens."""
     batches = [lengths[start : start + size] for start in range(0, len(lengths), size)]
     return 1 - sum(lengths) / sum(max(batch) * len(batch) for batch in batches)
 
@@ -60,6 +61,7 @@ def rows_of(
             Spread.of(run.tokens_per_s for run in runs),
             ratios([run.tokens_per_s for run in runs], even),
             Spread.of(run.padding_waste for run in runs),
+            Spread.of(run.framing for run in runs),
             naive[name],
         )
         for name, runs in found.items()
@@ -77,7 +79,7 @@ def main() -> None:
         name: cut_to_words(pool, lengths) for name, lengths in lengths_of(arguments.documents).items()
     }
     naive = {
-        name: naive_waste([len(window.tokens) for window in windows_of(settings, models, samples)])
+        name: naive_waste([len(window.tokens) + FRAME for window in windows_of(settings, models, samples)])
         for name, samples in texts.items()
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -98,6 +100,7 @@ def main() -> None:
             "useful tokens/s",
             "against all short",
             "padding waste",
+            "start and end tokens",
             f"in batches of {NAIVE_BATCH} as they come",
         ),
         rows=rows_of(found, naive),

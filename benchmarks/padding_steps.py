@@ -8,19 +8,30 @@ three epochs of 128 documents under way, the device takes the next batch as soon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from benchmarks.clock import trunk_tokenizer
 from benchmarks.documents import read_samples
 from benchmarks.options import make_parser
+from benchmarks.runs import FRAME
 from workers.batching.policy import BatchLimit, Buckets
+from workers.models.prepared import padded_length
 from workers.settings import BatchSettings, EpochSettings, WindowSettings
 from workers.text.sentences import split_sentences
 from workers.text.windows import cut_windows
 
-STEPS = (16, 8, 4, 1)
+
+def rounded_up(tokens: int, *, step: int) -> int:
+    return -(-tokens // step) * step
+
+
+PaddedTo = Callable[[int], int]
+STEPS: Mapping[str, PaddedTo] = {
+    **{str(step): partial(rounded_up, step=step) for step in (16, 8, 4, 1)},
+    "2, 4, 8 by length": padded_length,
+}
 OBJECTIVES_S = (0.005, 1.0, 60.0)
-FRAME = 2  # special tokens of a window
 PASS_S, TOKENS_PER_S = 0.008, 7_000.0  # of the passes that are not run
 BUDGET = 4_096  # padded tokens
 
@@ -43,7 +54,7 @@ def lengths_of(texts: Sequence[str]) -> list[list[int]]:
     ]
 
 
-def count_batches(epochs: Sequence[Sequence[int]], *, step: int, objective_s: float) -> tuple[int, int]:
+def count_batches(epochs: Sequence[Sequence[int]], *, padded_to: PaddedTo, objective_s: float) -> tuple[int, int]:
     """Batches, and their padded tokens together."""
     limit = BatchLimit(BatchSettings().max_items, BUDGET)
     buckets: Buckets[int] = Buckets()
@@ -53,7 +64,7 @@ def count_batches(epochs: Sequence[Sequence[int]], *, step: int, objective_s: fl
     while done < len(epochs):
         while begun < min(len(epochs), done + EpochSettings().max_in_flight):
             for tokens in epochs[begun]:
-                buckets.add(begun, area=-(-(tokens + FRAME) // step) * step, due_s=now_s + objective_s)
+                buckets.add(begun, area=padded_to(tokens + FRAME), due_s=now_s + objective_s)
             begun += 1
         batch = buckets.take_batch(limit, now_s=now_s)
         area = sum(entry.area for entry in batch)
@@ -74,9 +85,9 @@ def main() -> None:
     epochs = [[n for own in lengths[at : at + size] for n in own] for at in range(0, len(lengths), size)]
     useful = sum(map(sum, epochs))
     print("| step | latency objective, s | waste | padded tokens of a batch |\n| --- | --- | --- | --- |")
-    for step in STEPS:
+    for step, padded_to in STEPS.items():
         for objective_s in OBJECTIVES_S:
-            batches, padded = count_batches(epochs, step=step, objective_s=objective_s)
+            batches, padded = count_batches(epochs, padded_to=padded_to, objective_s=objective_s)
             print(f"| {step} | {objective_s:g} | {1 - useful / padded:.1%} | {padded / batches:,.0f} |")
 
 

@@ -16,6 +16,7 @@ from workers.settings import Settings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord, Transport
 from workers.transport.files import FileTransport
 
+FRAME = 2  # start and end token of a window, in the packaged model and its trunk
 PATIENCE_S = 7_200.0  # a run that takes longer has lost its broker
 
 
@@ -28,6 +29,7 @@ class Run:
     cpu_s: float  # of all threads of this process
     useful_tokens: int  # without padding and special tokens
     padded_tokens: int
+    windows: int
     forward_s: float  # in forward passes, of all lanes together
 
     @property
@@ -40,6 +42,16 @@ class Run:
 
     @property
     def padding_waste(self) -> float:
+        """Share of the padded area that holds no token at all."""
+        return self.empty - self.framing
+
+    @property
+    def framing(self) -> float:
+        """Share of the padded area that holds windows' start and end tokens, which no text has and the model reads."""
+        return FRAME * self.windows / self.padded_tokens if self.padded_tokens else 0.0
+
+    @property
+    def empty(self) -> float:
         """Share of the padded area that holds no token of a text."""
         return 1 - self.useful_tokens / self.padded_tokens if self.padded_tokens else 0.0
 
@@ -135,6 +147,7 @@ def run_worker(
         cpu_s=watch.ended_cpu_s - watched.started_cpu_s,
         useful_tokens=sum(lane.useful_tokens for lane in stats),
         padded_tokens=sum(lane.padded_tokens for lane in stats),
+        windows=sum(lane.windows for lane in stats),
         forward_s=sum(lane.forward_s for lane in stats),
     )
 

@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "limit": ("useful tokens/s", "share of the peak"),
     "throughput": ("documents/s", "share of the ceiling", "padding waste"),
     "peers": ("documents/s", "ours is faster by"),
-    "mix": ("useful tokens/s", "against all short", "padding waste"),
+    "mix": ("useful tokens/s", "against all short", "padding waste", "start and end tokens"),
     "latency": ("p50 ms", "p95 ms", "p99 ms"),
     "scale": ("documents/s", "CPU ms per document", "against the first"),
     "exactly_once": ("documents/s", "price of transactions, %"),

@@ -41,7 +41,7 @@ def ceiling_run(settings: Settings, models: Mapping[str, AnyModel], samples: Seq
 
     def run() -> Run:
         seconds = seconds_of(model, batches.batches)
-        return Run(len(samples), seconds, 0.0, batches.useful_tokens, batches.padded_tokens, seconds)
+        return Run(len(samples), seconds, 0.0, batches.useful_tokens, batches.padded_tokens, batches.windows, seconds)
 
     return run
 

@@ -86,7 +86,7 @@ def test_one_length_in_64_is_long() -> None:
     changed = [n for n in range(128) if lengths[mix.MIXED][n] != lengths[mix.NONE_LONG][n]]
     assert changed == [32, 96]
     assert mix.naive_waste([10, 10, 10, 70], size=4) == 1 - 100 / 280
-    run = Run(1, 1.0, 1.0, 50, 100, 0.5)
+    run = Run(1, 1.0, 1.0, 50, 100, 10, 0.5)
     kinds = (mix.NONE_LONG, mix.MIXED)
     rows = mix.rows_of({kind: [run] for kind in kinds}, dict.fromkeys(kinds, 0.5))
     assert [row[0] for row in rows] == [*kinds]

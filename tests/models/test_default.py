@@ -69,7 +69,7 @@ def test_scores_before_rounding_are_the_same_bits_too(model: SharedEncoderModel)
     assert together.entities.scores[:count].tobytes() == single.entities.scores.tobytes()
 
 
-@pytest.mark.parametrize("area", [8, 24, 56, 104, 152, 200, 248])
+@pytest.mark.parametrize("area", [6, 18, 30, 44, 60, 104, 152, 200, 248])
 def test_no_bit_depends_on_the_batch_at_lengths_between_those_that_processors_like(
     model: SharedEncoderModel, area: int
 ) -> None:

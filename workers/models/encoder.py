@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from workers.models.attention import attend
 from workers.models.config import EncoderShape
 from workers.models.shapes import WordShape
 
@@ -36,15 +37,6 @@ class Layer(nn.Module):
         hidden = self.norm_attention(hidden + self.out(mixed.transpose(1, 2).reshape(rows, length, width)))
         normed: Tensor = self.norm_output(hidden + self.down(F.gelu(self.up(hidden))))
         return normed
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """Scaled dot-product attention [B, heads, T, D]. Written out where gradients are wanted: the backward pass of
-    torch's fused kernel takes so long on CPUs that a whole training step is a third faster without it."""
-    if not torch.is_grad_enabled():
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    scores = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
-    return torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=-1) @ value
 
 
 class BranchedEncoder(nn.Module):

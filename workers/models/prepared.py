@@ -17,7 +17,8 @@ LongArray = npt.NDArray[np.int64]
 Number = TypeVar("Number", bound=np.generic)
 
 TOGETHER = 256  # windows that are laid end to end; bounds the memory
-AREA_MULTIPLE = 8  # tokens; other lengths of one window give other bits, so its length must be its own affair
+AREA_MULTIPLE = 8  # tokens, of long windows
+SHORT_STEPS = ((32, 2), (64, 4))  # up to so many tokens: a step of 8 would be a third of a short one
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,13 @@ class PreparedWindow:
 
     @property
     def area(self) -> int:
-        return -(-len(self.ids) // AREA_MULTIPLE) * AREA_MULTIPLE
+        return padded_length(len(self.ids))
+
+
+def padded_length(tokens: int) -> int:
+    """The length that so many tokens are padded to. Theirs alone to say: another gives a window other bits."""
+    step = next((step for longest, step in SHORT_STEPS if tokens <= longest), AREA_MULTIPLE)
+    return -(-tokens // step) * step
 
 
 def prepare_window(window: Window, *, start_id: int, end_id: int) -> PreparedWindow:

@@ -11,6 +11,7 @@ from workers.errors import ConfigurationError
 from workers.models.compiled import compile_encoder
 from workers.models.config import ModelConfig
 from workers.models.encoder import BranchedEncoder
+from workers.models.packed import pack_linears
 from workers.models.precision import DTYPES, choose_precision
 from workers.models.quantized import quantise_linears, require_int8
 from workers.settings import ModelSettings
@@ -44,6 +45,7 @@ def ready_encoder(
         encoder.to(dtype=DTYPES[name])
     if settings.compile:
         return compile_encoder(encoder), f"{name}+compiled"
+    pack_linears(encoder)
     return encoder, name
 
 

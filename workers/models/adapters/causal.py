@@ -23,7 +23,7 @@ from workers.models.adapters.causal_prompt import BEGINNINGS, CausalTokenizer, F
 from workers.models.adapters.weights import files_digest, load_weights
 from workers.models.base import ModelInfo, Unanswered
 from workers.models.precision import DTYPES, Precision, choose_device, choose_precision
-from workers.models.prepared import AREA_MULTIPLE
+from workers.models.prepared import AREA_MULTIPLE, padded_length
 from workers.models.prompts import Vocabulary
 from workers.models.prompts_replies import Reply
 from workers.models.prompts_tasks import READING_VERSION, Results, Tasks, combine, tasks_for
@@ -122,7 +122,7 @@ class CausalModel:
         prepared = []
         for window in windows:
             ids = self._tokenizer.document(window.text)
-            padded = max(1, -(-len(ids) // AREA_MULTIPLE)) * AREA_MULTIPLE
+            padded = padded_length(max(1, len(ids)))
             if padded > self._room:
                 raise ModelError(f"a window of {len(ids)} tokens does not fit the model's context")
             prepared.append(PreparedText(window, ids, padded, padded + self._overhead))

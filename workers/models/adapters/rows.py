@@ -19,7 +19,7 @@ from workers.errors import ConfigurationError
 from workers.models.adapters.checkpoint import Checkpoint
 from workers.models.adapters.encoding import Row
 from workers.models.base import ModelInfo
-from workers.models.prepared import AREA_MULTIPLE
+from workers.models.prepared import padded_length
 from workers.models.shared import check_finite, model_errors
 from workers.stages.results import WindowAnswer
 from workers.text.pieces import TextTokens, Window
@@ -88,7 +88,7 @@ class RowModel(ABC):
     def _prepared(self, window: Window) -> PreparedRows:
         rows = tuple(self.rows_of(window))
         longest = max(len(row.ids) for row in rows) + 1
-        padded = min(-(-longest // AREA_MULTIPLE) * AREA_MULTIPLE, self._checkpoint.max_tokens)
+        padded = min(padded_length(longest), self._checkpoint.max_tokens)
         return PreparedRows(window, rows, padded)
 
     def _run(self, rows: Sequence[Row], padded: int) -> Logits:

@@ -29,7 +29,7 @@ from workers.errors import ConfigurationError
 from workers.models.adapters.seq2seq_folder import LoadedSeq2Seq, open_seq2seq
 from workers.models.base import ModelInfo
 from workers.models.precision import DTYPES, choose_device, choose_precision
-from workers.models.prepared import AREA_MULTIPLE
+from workers.models.prepared import AREA_MULTIPLE, padded_length
 from workers.models.shared import check_finite, model_errors
 from workers.settings import SequenceToSequenceModel
 from workers.stages.results import WindowAnswer, WrittenSummary
@@ -46,7 +46,7 @@ class PreparedText:
 
     @property
     def area(self) -> int:
-        return -(-len(self.ids) // AREA_MULTIPLE) * AREA_MULTIPLE
+        return padded_length(len(self.ids))
 
 
 @dataclass(frozen=True, slots=True)
