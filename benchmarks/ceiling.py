@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.documents import Sample
 from benchmarks.runs import FRAME
+from workers.apart import apart
 from workers.batching.policy import BatchLimit
 from workers.compose import AnyModel, open_pipeline
 from workers.enrich.reading import Reading
@@ -20,8 +21,8 @@ from workers.settings import DEFAULT_MODEL, Settings
 from workers.text.pieces import Window
 from workers.transport.base import IncomingRecord, Partition
 
-BUDGETS = (512, 1_024, 2_048, 4_096, 8_192, 16_384)  # padded tokens of a batch that are tried
-TRIED_TOKENS = 16_384  # of windows for each try
+BUDGETS = (1_024, 2_048, 4_096, 8_192)  # padded tokens of a batch that are tried
+TRIED_TOKENS = 65_536  # of windows for each try
 
 Batch = Sequence[Any]  # prepared windows of one padded length
 
@@ -68,6 +69,7 @@ def chunks(items: Sequence[Any], size: int) -> list[Batch]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
+@apart
 def seconds_of(model: AnyModel, batches: Iterable[Batch]) -> float:
     """Of the forward passes alone."""
     started_s = time.perf_counter()
@@ -76,6 +78,7 @@ def seconds_of(model: AnyModel, batches: Iterable[Batch]) -> float:
     return time.perf_counter() - started_s
 
 
+@apart
 def best_budget(model: AnyModel, windows: Sequence[Window], *, budgets: Sequence[int] = BUDGETS) -> int:
     """The batch size that is fastest on a part of these windows, evenly drawn: the better of two passes each counts."""
     tokens = sum(len(window.tokens) for window in windows)

@@ -21,6 +21,7 @@ from benchmarks.options import command_of, make_parser, settings_of
 from benchmarks.peak import Multiplier, Shape, shape_of
 from benchmarks.plots import bars
 from benchmarks.report import Report, Spread, in_turns, publish, ratios
+from workers.apart import apart
 from workers.compose import AnyModel, load_models
 from workers.settings import DEFAULT_MODEL
 
@@ -82,7 +83,7 @@ def main() -> None:
     budget = best_budget(model, windows)
     batches = sorted_batches(model, windows, budget=budget)
     shape = shape_of(settings)
-    multiplier = Multiplier(shape, tokens=budget, precision=model.info.precision, device=settings.model.device)
+    multiplier = apart(Multiplier)(shape, tokens=budget, precision=model.info.precision, device=settings.model.device)
     limit = measure(model, batches, multiplier, turns=arguments.turns)
     machine = describe_machine(precision=model.info.precision, batch=f"{budget:,} padded tokens")
     command = command_of(NAME, parser, arguments)

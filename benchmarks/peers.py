@@ -48,6 +48,7 @@ from benchmarks.report import Report, Spread, in_turns, publish, ratios
 from benchmarks.runs import run_file
 from benchmarks.throughput import kafka_run
 from schemas.base import StageName
+from workers.apart import apart
 from workers.budgets import measured_budgets
 from workers.compose import AnyModel, load_models
 from workers.models.base import ModelInfo
@@ -94,7 +95,7 @@ def four_passes(settings: Settings) -> Settings:
 
 
 def rate_of(call: Callable[[Sequence[str]], Sequence[Record]], texts: Sequence[str]) -> Rate:
-    call(texts[:2])  # warms up
+    apart(call)(texts[:2])  # warms up
 
     def run() -> float:
         started_s = time.perf_counter()

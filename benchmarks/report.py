@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from workers.apart import apart
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -88,11 +90,11 @@ def _rounded(value: float) -> str:
 
 
 def in_turns(runs: Mapping[str, Callable[[], ResultT]], turns: int) -> dict[str, list[ResultT]]:
-    """A B A B ...: what slows the machine down slows all of them."""
+    """A B A B ...: what slows the machine down slows all of them. Each apart, so that none finds another's threads."""
     found: dict[str, list[ResultT]] = {name: [] for name in runs}
     for _ in range(turns):
         for name, run in runs.items():
-            found[name].append(run())
+            found[name].append(apart(run)())
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from workers.apart import apart
 from workers.batching.calibration import Budgets, Threads, find_budgets, find_threads
 from workers.batching.policy import BatchLimit
 from workers.models.base import WindowModel
@@ -43,6 +44,7 @@ def use_measured_threads(settings: Settings, models: Mapping[str, WindowModel[An
     return found
 
 
+@apart
 def measured_budgets(settings: Settings, models: Mapping[str, WindowModel[Any, Any]]) -> dict[str, Budgets]:
     """How full batches should be, by lane: as this machine remembers for the model, else as measured now, in seconds.
     With the threads that are to run them, which are measured and set before.

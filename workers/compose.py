@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from schemas.base import StageName
+from workers.allocator import use_one_arena
+from workers.apart import apart
 from workers.batching.calibration import Budgets
 from workers.batching.device import Device
 from workers.batching.scheduler import Batcher
@@ -61,6 +63,12 @@ def load_models(settings: Settings) -> dict[str, AnyModel]:
 
     Raises ConfigurationError, one line that names the model, for what cannot work.
     """
+    use_one_arena()
+    return _load_models(settings)
+
+
+@apart
+def _load_models(settings: Settings) -> dict[str, AnyModel]:
     from workers.models.precision import use_threads
     from workers.models.store import use_store
 
@@ -146,9 +154,12 @@ def open_pipeline(
         watch = Watch(settings.batch.stuck_after_s)
         answers = {}
         for lane in lanes:
-            device = devices.setdefault(lane.info.device, Device()) if lane.info.device is not None else Device()
+            place = lane.info.device or f"elsewhere, for {lane.name}"
+            if place not in devices:
+                devices[place] = Device()
+                stack.callback(devices[place].close)
             own = budgets[lane.name].padded_tokens if lane.name in budgets else None
-            batcher = Batcher(models[lane.name], settings.batch, device=device, budgets=own, watch=watch)
+            batcher = Batcher(models[lane.name], settings.batch, device=devices[place], budgets=own, watch=watch)
             stack.callback(batcher.close)
             answers[lane.name] = Answers(batcher, cache, keys_of(lane, settings), lane.stages)
         cutters = {lane.name: cutter_of(lane, models[lane.name], settings) for lane in lanes}

@@ -21,7 +21,6 @@ from tests.fakes.models import POISON, Asked, OracleModel, answer_of
 from tests.fakes.pipelines import incoming, log_of, oracle, payload
 from tests.fakes.tiny_checkpoints import VERDICTS, WORDS, write_classifier, write_tagger
 from tests.fakes.tiny_model import write_tiny
-from workers.batching.device import Device
 from workers.compose import AnyModel, keys_of, load_models, open_pipeline, open_worker
 from workers.enrich.assemble import with_types_of
 from workers.enrich.lanes import Lane
@@ -195,29 +194,6 @@ def test_models_of_one_device_take_turns() -> None:
             assert len(found) == 8
     assert all(len(model.batches) > 3 for model in models.values())
     assert clashes == []
-
-
-def test_a_device_goes_to_who_waits_longest() -> None:
-    device, order = Device(), []
-    waiting = [threading.Event() for _ in range(3)]
-
-    def take(number: int) -> None:
-        waiting[number].set()
-        with device:
-            order.append(number)
-
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(3)]
-    with device:
-        for number, thread in enumerate(threads):
-            thread.start()
-            assert waiting[number].wait(60)
-            while len(device._waiting) <= number:
-                threading.Event().wait(0.001)
-    with device:  # whoever let go comes last
-        order.append(99)
-    for thread in threads:
-        thread.join(60)
-    assert order == [0, 1, 2, 99]
 
 
 def test_a_lane_that_is_lost_ends_the_epoch_and_nobody_waits_for_ever() -> None:

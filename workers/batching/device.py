@@ -1,4 +1,4 @@
-"""Threads that work in steps until told to stop. One of them is the device thread: nothing else runs a forward pass.
+"""Threads that work in steps until told to stop, and the device, whose own thread alone runs forward passes.
 
 Several batchers may share one device: it is theirs in turns. The threads are daemons: a forward pass that never comes
 back cannot be stopped, and must not hold up the end of the process.
@@ -7,34 +7,38 @@ back cannot be stopped, and must not hold up the end of the process.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
 
 
 class Device:
-    """One forward pass at a time, in the order of asking. A plain lock may go to the same thread again and again."""
+    """One step at a time, in the order of asking, all in one thread. Which one matters on CPUs: see `workers.apart`."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken = False
-        self._waiting: deque[threading.Lock] = deque()
+        self._asked: SimpleQueue[tuple[Callable[[], bool], Future[bool]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._thread.start()
 
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._taken:
-                self._taken = True
-                return
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        turn.acquire()  # until the thread before hands the device over
+    def run(self, step: Callable[[], bool]) -> bool:
+        """Waits for the device, and then for `step`; returns what it returns, raises what it raises."""
+        answer: Future[bool] = Future()
+        self._asked.put((step, answer))
+        return answer.result()
 
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._taken = False
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Once nobody asks any more. Waits for the step under way, up to this time."""
+        self._asked.put(None)
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            step, answer = asked
+            try:
+                answer.set_result(step())
+            except BaseException as error:  # noqa: BLE001 - whoever asked gets it, whatever it is
+                answer.set_exception(error)
+            del asked, step, answer  # and with them the tensors that an error's traceback holds
 
 
 class StepThread:

@@ -1,6 +1,7 @@
 """One batcher per model: many threads ask, one device thread runs, every waiter is answered.
 
     answer() in the caller's thread: prepare -> buckets
+    feed thread:                     waits for work, and for the device
     device thread:                   buckets -> choose_bucket -> forward -> raws
     decode thread:                   raws -> decode -> check -> answers
 
@@ -51,9 +52,11 @@ class Batcher(Generic[PreparedT, RawT]):
         wall_clock: Callable[[], float] = time.time,
         watch: Watch | None = None,
     ) -> None:
-        """`device` is shared by the batchers whose models run on the same one; `budgets`: see `calibration`."""
+        """`device` is shared by the batchers whose models run on the same one, and closed by whoever made it;
+        `budgets`: see `calibration`."""
         self._model = CheckedModel(model, watch)
         self._device = device or Device()
+        self._closes_device = device is None
         self._clock = clock
         self._wall_clock = wall_clock
         self._objective_s = settings.latency_objective_ms / 1000
@@ -68,7 +71,7 @@ class Batcher(Generic[PreparedT, RawT]):
         self._ended: str | None = None
         self._counts = Counts()
         self._threads = (
-            StepThread("device", self._device_step, on_death=self._die),
+            StepThread("feed", self._feed_step, on_death=self._die),
             StepThread("decode", self._decode_step, on_death=self._die),
         )
         for thread in self._threads:
@@ -108,6 +111,8 @@ class Batcher(Generic[PreparedT, RawT]):
         self._model.close()
         for thread in self._threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
+        if self._closes_device:
+            self._device.close(max(0.0, deadline_s - time.monotonic()))
 
     # --- caller's thread
 
@@ -149,13 +154,12 @@ class Batcher(Generic[PreparedT, RawT]):
             if self._ended is not None:
                 raise DeviceLost(self._ended)
 
-    # --- device thread
-
-    def _device_step(self) -> bool:
+    def _feed_step(self) -> bool:
         with self._changed:
             self._changed.wait_for(self._device_may_go)
-        with self._device:  # a batch is chosen when the device is there: until then it may grow
-            return self._run_one()
+        return self._device.run(self._run_one)  # a batch is chosen when the device is there: until then it may grow
+
+    # --- device thread
 
     def _run_one(self) -> bool:
         with self._changed:

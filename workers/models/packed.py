@@ -27,7 +27,7 @@ class PackedLinear(nn.Module):
         """[..., K] -> [..., N]"""
         rows = hidden.reshape(-1, self.in_features)
         given = rows if len(rows) > 1 else rows.repeat(2, 1)  # a lone row has a kernel of its own, and other bits
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(given, self.packed, self.offset, "none", [], "")
+        found: Tensor = torch.ops.mkldnn._linear_pointwise.default(given, self.packed, self.offset, "none", [], "")
         return found[: len(rows)].view(*hidden.shape[:-1], self.out_features)
 
 
