@@ -12,12 +12,13 @@ import torch
 
 from schemas import Entity
 from workers.lifecycle.answers import area_batches
+from workers.models.answers import RELATION_FLOOR
 from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel
 from workers.models.pairs import Mentions
 from workers.models.prepared import PreparedWindow, collate
 from workers.models.readout import place, read_relations
-from workers.models.shared import RELATION_FLOOR, SharedEncoderModel
+from workers.models.shared import SharedEncoderModel
 from workers.stages.results import FoundEntity, FoundRelation, RelationsResult
 from workers.text.pieces import Window
 

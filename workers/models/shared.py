@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from schemas.base import StageName
 from workers.errors import ConfigurationError, ModelError, NotFinite, OutOfMemory
+from workers.models.answers import AnswerReader, RawAnswers
 from workers.models.base import ModelInfo
 from workers.models.classifier import offered_labels, refusal_of
 from workers.models.encoder import attention_mask
@@ -21,10 +19,7 @@ from workers.models.heads import running_sums
 from workers.models.precision import choose_device
 from workers.models.prepared import AREA_MULTIPLE, Collated, PreparedWindow, collate, prepare_windows
 from workers.models.readout import (
-    Floats,
-    FoundPairs,
     FoundSentences,
-    FoundSpans,
     cosines,
     label_logits,
     place,
@@ -36,31 +31,10 @@ from workers.models.readout import (
 )
 from workers.models.ready import ready_encoder
 from workers.settings import ModelSettings
-from workers.stages.results import (
-    ClassificationResult,
-    EntitiesResult,
-    FoundEntity,
-    FoundRelation,
-    RelationsResult,
-    SummaryResult,
-    WindowAnswer,
-)
+from workers.stages.results import WindowAnswer
 from workers.text.pieces import TextTokens, Window
 
 DEFAULT_SCORE = 0.5  # of an entity type whose threshold was not fitted
-RELATION_FLOOR = 0.05  # probability; below it a relation is not even kept for a caller with a lower threshold
-DECIMALS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class RawAnswers:
-    """What one pass found, as plain arrays. None for what no stage asked for."""
-
-    batch: Collated
-    entities: FoundSpans | None
-    relations: FoundPairs | None
-    labels: Floats | None  # [B, labels] cosines, or logits of trained labels
-    sentences: FoundSentences | None
 
 
 class SharedEncoderModel:
@@ -81,6 +55,7 @@ class SharedEncoderModel:
         self._encoder, precision = ready_encoder(loaded.encoder, config, settings, self._device)
         self._heads = loaded.heads.to(self._device).eval()  # fp32: they cost 2 % of the pass
         self.stages = tuple(stages)
+        self._reader = AnswerReader(config, self.stages)
         self.max_window_tokens = loaded.encoder.positions.num_embeddings // AREA_MULTIPLE * AREA_MULTIPLE - 2
         offered = offered_labels(config, labels)
         self._label_columns = self._label_vectors = None
@@ -145,7 +120,7 @@ class SharedEncoderModel:
 
     def decode(self, raw: RawAnswers, batch: Sequence[PreparedWindow]) -> list[WindowAnswer]:
         """One answer per item, with an entry for each of `stages`."""
-        return [self._answer(raw, row, item) for row, item in enumerate(batch)]
+        return self._reader.answers(raw, batch)
 
     def _read_lower(self, batch: Collated) -> tuple[Tensor, Tensor]:
         mask = attention_mask(place(batch.lengths, self._device), batch.ids.shape[1])
@@ -168,59 +143,6 @@ class SharedEncoderModel:
             batch = collate(self.prepare([Window(text, 0, (), _first(tokens, self.max_window_tokens))]))
             vectors.append(self._pool(batch, *self._read_lower(batch))[1])
         return torch.cat(vectors)
-
-    def _answer(self, raw: RawAnswers, row: int, item: PreparedWindow) -> WindowAnswer:
-        answer: dict[StageName, EntitiesResult | RelationsResult | ClassificationResult | SummaryResult] = {}
-        found, lo = self._entities(raw, row, item)
-        for stage in self.stages:
-            if stage is StageName.ENTITIES:
-                answer[stage] = EntitiesResult(found)
-            elif stage is StageName.RELATIONS:
-                answer[stage] = RelationsResult(found, self._relations(raw, row, lo))
-            elif stage is StageName.CLASSIFICATION and raw.labels is not None:
-                answer[stage] = ClassificationResult(_rounded(raw.labels[row]), len(item.ids) - 2)
-            elif stage is StageName.SUMMARY and raw.sentences is not None:
-                lo_s, hi_s = raw.batch.sentence_offsets[row : row + 2]
-                answer[stage] = SummaryResult(
-                    _rounded(raw.sentences.salience[lo_s:hi_s]),
-                    raw.sentences.vectors[lo_s:hi_s],
-                    tuple((item.sentence_ends - item.sentence_begins).tolist()),
-                )
-        return answer
-
-    def _entities(self, raw: RawAnswers, row: int, item: PreparedWindow) -> tuple[tuple[FoundEntity, ...], int]:
-        """The item's entities, and the number of the first one in the batch."""
-        if raw.entities is None:
-            return (), 0
-        found = raw.entities
-        lo, hi = np.searchsorted(found.mentions.rows, (row, row + 1))
-        first_word = raw.batch.word_offsets[row]
-        starts = item.word_starts[found.spans.starts[lo:hi] - first_word].tolist()
-        ends = item.word_ends[found.spans.ends[lo:hi] - 1 - first_word].tolist()
-        types = found.spans.types[lo:hi].tolist()
-        scores = _rounded(found.scores[lo:hi])
-        return tuple(
-            FoundEntity(self._config.entity_types[kind], start, _past_marks(item.text, end), score)
-            for kind, start, end, score in zip(types, starts, ends, scores, strict=True)
-        ), int(lo)
-
-    def _relations(self, raw: RawAnswers, row: int, first: int) -> tuple[FoundRelation, ...]:
-        if raw.entities is None or raw.relations is None:
-            return ()
-        pairs = raw.relations.pairs
-        lo, hi = np.searchsorted(raw.entities.mentions.rows[pairs.heads], (row, row + 1))
-        scores = np.round(raw.relations.scores[lo:hi].astype(np.float64), DECIMALS)
-        which, types = np.nonzero(scores >= RELATION_FLOOR)
-        return tuple(
-            FoundRelation(self._config.relation_types[kind].name, head - first, tail - first, score)
-            for kind, head, tail, score in zip(
-                types.tolist(),
-                pairs.heads[lo:hi][which].tolist(),
-                pairs.tails[lo:hi][which].tolist(),
-                scores[which, types].tolist(),
-                strict=True,
-            )
-        )
 
 
 def load_model(
@@ -263,16 +185,5 @@ def check_finite(numbers: Tensor) -> None:
         raise NotFinite("a number of the pass is not finite")
 
 
-def _rounded(values: Floats) -> tuple[float, ...]:
-    return tuple(np.round(values.astype(np.float64), DECIMALS).tolist())
-
-
 def _first(tokens: TextTokens, count: int) -> TextTokens:
     return TextTokens(tokens.ids[:count], tokens.starts[:count], tokens.ends[:count], tokens.words[:count])
-
-
-def _past_marks(text: str, end: int) -> int:
-    """The tokenizer drops accents written as marks of their own; a span that ends before one would cut a letter."""
-    while end < len(text) and unicodedata.combining(text[end]):
-        end += 1
-    return end
