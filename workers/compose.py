@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any, assert_never
 
 from schemas.base import StageName
-from workers.allocator import use_one_arena
 from workers.apart import apart
 from workers.batching.calibration import Budgets
 from workers.batching.device import Device
@@ -31,6 +30,7 @@ from workers.enrich.reading import Cutter, Reader
 from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError, extra_needed
+from workers.memory import bound_memory
 from workers.models.base import WindowModel
 from workers.settings import (
     DEFAULT_MODEL,
@@ -63,7 +63,7 @@ def load_models(settings: Settings) -> dict[str, AnyModel]:
 
     Raises ConfigurationError, one line that names the model, for what cannot work.
     """
-    use_one_arena()
+    bound_memory()
     return _load_models(settings)
 
 

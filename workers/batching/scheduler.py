@@ -12,9 +12,7 @@ prepare and the decode thread works on the batch before. A batch that fails is h
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic
@@ -23,19 +21,16 @@ from workers.batching.answers import AnswerBatch, BatcherStats, ModelFailed
 from workers.batching.blame import Cause, answer_each, attempt, cause_of, too_large
 from workers.batching.calls import Batch, Call, Place
 from workers.batching.checked import CheckedModel
-from workers.batching.counts import Counts
 from workers.batching.device import Device, StepThread
-from workers.batching.policy import BatchLimit, Buckets, due
-from workers.errors import DependencyError, DeviceLost, ModelDown
+from workers.batching.policy import BatchLimit, due
+from workers.batching.room import WaitingRoom
+from workers.errors import DependencyError, DeviceLost
 from workers.models.base import PreparedT, RawT, WindowModel
 from workers.settings import BatchSettings
-from workers.stages.results import WindowAnswer
 from workers.telemetry.watch import Watch
 from workers.text.pieces import Window
 
 logger = logging.getLogger(__name__)
-
-MAX_UNDECODED = 2  # batches: one being decoded, one ready; more would only fill the device's memory
 
 
 class Batcher(Generic[PreparedT, RawT]):
@@ -60,16 +55,8 @@ class Batcher(Generic[PreparedT, RawT]):
         self._clock = clock
         self._wall_clock = wall_clock
         self._objective_s = settings.latency_objective_ms / 1000
-        # Everything below is guarded by this lock.
-        self._changed = threading.Condition()
-        self._limit = BatchLimit(settings.max_items, settings.max_padded_tokens, tuple(sorted((budgets or {}).items())))
-        self._buckets: Buckets[Place[PreparedT]] = Buckets()
-        self._suspects: deque[Batch[PreparedT]] = deque()
-        self._raws: deque[tuple[Batch[PreparedT], RawT]] = deque()
-        self._decoding = 0
-        self._calls: set[Call] = set()
-        self._ended: str | None = None
-        self._counts = Counts()
+        limit = BatchLimit(settings.max_items, settings.max_padded_tokens, tuple(sorted((budgets or {}).items())))
+        self._room: WaitingRoom[PreparedT, RawT] = WaitingRoom(limit, clock=clock)
         self._threads = (
             StepThread("feed", self._feed_step, on_death=self._die),
             StepThread("decode", self._decode_step, on_death=self._die),
@@ -83,31 +70,19 @@ class Batcher(Generic[PreparedT, RawT]):
         `made_ms`, milliseconds since 1970: when what waits for these answers came into the system, None: now. From
         then on counts the latency objective of the settings.
         """
-        call = self._submit(windows, made_ms)
-        try:
-            call.done.wait()
-        finally:
-            with self._changed:
-                self._calls.discard(call)
-        with self._changed:
-            if call.given_up is not None:
-                raise ModelDown(call.given_up)
-            if not call.complete:
-                raise DeviceLost(self._ended)
-            return AnswerBatch(call.answers(), call.timing())
+        return self._room.wait_for(self._submit(windows, made_ms))
 
     def require_answering(self) -> None:
         """Blocks until a text of our own went through. Raises DeviceLost if it cannot, ModelDown if not now."""
         self.answer([self._model.probe()])
 
     def stats(self) -> BatcherStats:
-        with self._changed:
-            return self._counts.snapshot(waiting=len(self._buckets), max_padded_tokens=self._limit.max_padded_tokens)
+        return self._room.stats()
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Take nothing more and tell everybody who waits. Waits for the batch under way, up to this time."""
         deadline_s = time.monotonic() + timeout_s
-        self._end("the batcher was closed")
+        self._room.end("the batcher was closed")
         self._model.close()
         for thread in self._threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
@@ -117,7 +92,7 @@ class Batcher(Generic[PreparedT, RawT]):
     # --- caller's thread
 
     def _submit(self, windows: Sequence[Window], made_ms: int | None) -> Call:
-        self._refuse_if_ended()
+        self._room.refuse_if_ended()
         started_s = self._clock()
         prepared = answer_each(windows, self._model.prepare)
         if any(isinstance(entry, ModelFailed) for entry in prepared):
@@ -125,18 +100,11 @@ class Batcher(Generic[PreparedT, RawT]):
         ready_s = self._clock()
         call = Call(len(windows), prepare_s=ready_s - started_s, ready_s=ready_s)
         due_s = due(self._on_own_clock(made_ms, ready_s), objective_s=self._objective_s, now_s=ready_s)
-        with self._changed:
-            self._refuse_if_ended()
-            self._calls.add(call)
-            if not windows:
-                call.done.set()
-            for index, (window, entry) in enumerate(zip(windows, prepared, strict=True)):
-                if isinstance(entry, ModelFailed):
-                    self._settle(call, index, entry)
-                else:
-                    place = Place(call, index, entry, entry.area, len(window.tokens))
-                    self._buckets.add(place, area=entry.area, due_s=due_s)
-            self._changed.notify_all()
+        entries = [
+            entry if isinstance(entry, ModelFailed) else Place(call, index, entry, entry.area, len(window.tokens))
+            for index, (window, entry) in enumerate(zip(windows, prepared, strict=True))
+        ]
+        self._room.add(call, entries, due_s=due_s)
         return call
 
     def _on_own_clock(self, made_ms: int | None, now_s: float) -> float | None:
@@ -149,50 +117,29 @@ class Batcher(Generic[PreparedT, RawT]):
             self._die(error)
             raise
 
-    def _refuse_if_ended(self) -> None:
-        with self._changed:
-            if self._ended is not None:
-                raise DeviceLost(self._ended)
+    # --- feed thread
 
     def _feed_step(self) -> bool:
-        with self._changed:
-            self._changed.wait_for(self._device_may_go)
+        self._room.wait_for_work()
         return self._device.run(self._run_one)  # a batch is chosen when the device is there: until then it may grow
 
     # --- device thread
 
     def _run_one(self) -> bool:
-        with self._changed:
-            if self._ended is not None:
-                return False
-            suspect = self._suspects.popleft() if self._suspects else None
-            taken = [] if suspect else self._take()
-        batch = suspect or Batch(taken, started_s=self._clock())
+        taken = self._room.take()
+        if taken is None:
+            return False
+        batch, suspect = taken
         try:
             if suspect:
                 self._find_guilty(batch)
-            elif taken:
+            elif batch.places:
                 self._forward(batch)
         except DeviceLost:
             raise
         except DependencyError as error:
-            self._give_up(batch, str(error))
+            self._room.give_up(batch, str(error))
         return True
-
-    def _device_may_go(self) -> bool:
-        undecoded = len(self._raws) + self._decoding
-        work = bool(self._suspects) or len(self._buckets) > 0
-        return self._ended is not None or (work and undecoded < MAX_UNDECODED)
-
-    def _take(self) -> list[Place[PreparedT]]:
-        waiting = self._buckets.take_batch(self._limit, now_s=self._clock())
-        return [entry.item for entry in waiting if entry.item.call.given_up is None]
-
-    def _give_up(self, batch: Batch[PreparedT], reason: str) -> None:
-        """Nobody's guilt: whoever waits for a window of this batch is told, and may ask again."""
-        with self._changed:
-            for place in batch.places:
-                place.call.give_up(reason)
 
     def _forward(self, batch: Batch[PreparedT]) -> None:
         try:
@@ -202,13 +149,10 @@ class Batcher(Generic[PreparedT, RawT]):
         except Exception as error:  # noqa: BLE001 - the boundary of a batch: whatever a model raises is blamed on a text
             cause = cause_of(error)
         else:
-            with self._changed:
-                timed = replace(batch, forward_s=self._clock() - batch.started_s)
-                self._raws.append((timed, raw))
-                self._changed.notify_all()
+            self._room.hand_over(replace(batch, forward_s=self._clock() - batch.started_s), raw)
             return
         # Out of the except block, so that the error and the tensors its traceback holds are gone.
-        self._count_failed(cause)
+        self._room.count_failed(cause)
         self._find_guilty(replace(batch, forward_s=self._clock() - batch.started_s), cause)
 
     def _find_guilty(self, batch: Batch[PreparedT], cause: Cause | None = None) -> None:
@@ -218,7 +162,7 @@ class Batcher(Generic[PreparedT, RawT]):
         failed = [(batch.places, cause)] if cause is not None else []
 
         def note(places: Sequence[Place[PreparedT]], cause: Cause) -> None:
-            self._count_failed(cause)
+            self._room.count_failed(cause)
             failed.append((places, cause))
 
         outcomes = answer_each(
@@ -230,71 +174,29 @@ class Batcher(Generic[PreparedT, RawT]):
         if any(isinstance(outcome, ModelFailed) for outcome in outcomes):
             self._model.require_answering()
         guilty = [p for p, outcome in zip(batch.places, outcomes, strict=True) if isinstance(outcome, ModelFailed)]
-        self._lower_limit([Batch(places).padded_tokens for places in too_large(failed, guilty)])
-        self._deliver(replace(batch, forward_s=batch.forward_s + self._clock() - started_s), outcomes)
+        self._room.lower_limit([Batch(places).padded_tokens for places in too_large(failed, guilty)])
+        self._room.deliver(replace(batch, forward_s=batch.forward_s + self._clock() - started_s), outcomes)
 
     # --- decode thread
 
     def _decode_step(self) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended is not None or bool(self._raws))
-            if self._ended is not None:
-                return False
-            batch, raw = self._raws.popleft()
-            self._decoding = 1
+        taken = self._room.next_raw()
+        if taken is None:
+            return False
+        batch, raw = taken
         started_s = self._clock()
         answers = attempt(batch.prepared, lambda prepared: self._model.decode(raw, prepared))
         if isinstance(answers, Cause):
-            self._count_failed(answers)
+            self._room.count_failed(answers)
+            self._room.decoded(suspect=batch)
         else:
-            self._deliver(replace(batch, decode_s=self._clock() - started_s), answers)
-        with self._changed:
-            self._decoding = 0
-            if isinstance(answers, Cause):
-                self._suspects.append(batch)
-            self._changed.notify_all()
+            self._room.deliver(replace(batch, decode_s=self._clock() - started_s), answers)
+            self._room.decoded(suspect=None)
         return True
 
-    # --- both
-
-    def _deliver(self, batch: Batch[PreparedT], outcomes: Sequence[WindowAnswer | ModelFailed]) -> None:
-        with self._changed:
-            batch.charge_calls()
-            self._counts.batch(batch, capacity_tokens=self._limit.tokens(batch.places[0].area))
-            for place, outcome in zip(batch.places, outcomes, strict=True):
-                self._settle(place.call, place.index, outcome)
-
-    def _settle(self, call: Call, index: int, outcome: WindowAnswer | ModelFailed) -> None:
-        if isinstance(outcome, ModelFailed):
-            self._counts.failed_window()
-        call.answer(index, outcome)
-
-    def _count_failed(self, cause: Cause) -> None:
-        with self._changed:
-            self._counts.failed_batch(cause)
-
-    def _lower_limit(self, sizes: Sequence[int]) -> None:
-        """`sizes`: padded tokens of batches that were too large."""
-        if not sizes:
-            return
-        with self._changed:
-            self._limit = self._limit.lowered_to(min(sizes) // 2)
-            most = self._limit.max_padded_tokens
-        logger.warning("out of memory with %d padded tokens; batches hold %d from now on", min(sizes), most)
+    # --- any of them
 
     def _die(self, error: BaseException) -> None:
         reason = str(error) if isinstance(error, DeviceLost) else f"a batching thread ended by {type(error).__name__}"
         logger.error("no more answers from the model: %s", reason)
-        self._end(reason)
-
-    def _end(self, reason: str) -> None:
-        """Once: nothing new is taken, and nobody waits any longer."""
-        with self._changed:
-            if self._ended is None:
-                self._ended = reason
-            self._buckets.clear()
-            self._suspects.clear()
-            self._raws.clear()
-            for call in self._calls:
-                call.done.set()
-            self._changed.notify_all()
+        self._room.end(reason)
