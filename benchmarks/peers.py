@@ -1,6 +1,6 @@
 """The worker against what a team would write instead, on the same machine, documents, trunk weights and number format.
 
-    python -m benchmarks.peers [DATA] [--documents 80] [--turns 3] [--faust-python PYTHON]
+    python -m benchmarks.peers [DATA] [--documents 160] [--turns 3] [--faust-python PYTHON]
 
 All take turns, models loaded before the clock starts, nothing cached. Only documents in a language that our model
 reads, so that none is free for it, and no books. Each makes four results per document: entities, relations, labels, and
@@ -169,7 +169,7 @@ def rows_of(
 
 
 def main() -> None:
-    parser = make_parser(__doc__, documents=80, turns=3)
+    parser = make_parser(__doc__, documents=160, turns=3)
     parser.add_argument(
         "--faust-python", type=Path, default=Path(sys.executable), help="an interpreter that has faust-streaming too"
     )

@@ -54,5 +54,5 @@ def test_threads_share_the_arena_of_the_process() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="set on Linux alone")
 def test_few_shapes_are_remembered_unless_the_environment_says_how_many() -> None:
-    assert run(SHAPES).stdout.split() == ["64", "64"]
-    assert run(SHAPES, LRU_CACHE_CAPACITY="256").stdout.split() == ["64", "256"]
+    assert run(SHAPES).stdout.split() == ["16", "16"]
+    assert run(SHAPES, LRU_CACHE_CAPACITY="256").stdout.split() == ["16", "256"]

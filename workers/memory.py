@@ -8,7 +8,7 @@ import sys
 _M_ARENA_MAX = -8  # of malloc.h in glibc
 # oneDNN and torch's bridge to it keep what they made for each shape of a batch, 1,024 each by default: a gigabyte after
 # some thousand batches. A pass needs about ten; making them anew takes no time that could be measured.
-KEPT_SHAPES = {b"ONEDNN_PRIMITIVE_CACHE_CAPACITY": b"64", b"LRU_CACHE_CAPACITY": b"64"}
+KEPT_SHAPES = {b"ONEDNN_PRIMITIVE_CACHE_CAPACITY": b"16", b"LRU_CACHE_CAPACITY": b"16"}
 
 
 def bound_memory() -> bool:
