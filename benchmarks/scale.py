@@ -50,7 +50,7 @@ def rate_of_workers(
     clock: tuple[float, float],
     folder: Path,
 ) -> float:
-    """Documents a second of `workers` processes together; `samples` are for each of them."""
+    """Documents a second of `workers` processes together; equal samples would be answered once."""
     kafka = broker.topics(partitions=PARTITIONS)
     own = settings.model_copy(update={"kafka": kafka})
     module = ("benchmarks.clock_worker", *map(str, clock))
@@ -60,8 +60,7 @@ def rate_of_workers(
     ):
         feed = Feed(kafka, poll, processes)
         call_all(feed, samples, workers)
-        work = [sample for _ in range(workers) for sample in samples]
-        return len(work) / feed.answer_all(work)
+        return len(samples) / feed.answer_all(samples)
 
 
 def call_all(feed: Feed, samples: Sequence[Sample], workers: int) -> None:
@@ -116,13 +115,21 @@ def main() -> None:
     arguments: argparse.Namespace = parser.parse_args()
     settings = settings_of(arguments)
     pool = read_samples(arguments.data, 300)
-    samples = cut_to_words(pool, [arguments.words] * arguments.documents)
+    samples = cut_to_words(pool, [arguments.words] * arguments.documents * max(arguments.workers))
     clock = (arguments.tokens_per_s, arguments.pass_ms)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = stack.enter_context(running_broker())
         runs: dict[str, Callable[[], float]] = {
-            str(n): partial(rate_of_workers, settings, broker, samples, workers=n, clock=clock, folder=folder / str(n))
+            str(n): partial(
+                rate_of_workers,
+                settings,
+                broker,
+                samples[: n * arguments.documents],
+                workers=n,
+                clock=clock,
+                folder=folder / str(n),
+            )
             for n in arguments.workers
         }
         rates = {int(name): found for name, found in in_turns(runs, arguments.turns).items()}
