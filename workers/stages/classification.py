@@ -13,7 +13,7 @@ from schemas import Classification, Label
 from workers.stages.rescaling import Rescaling
 from workers.stages.results import REFUSE, ClassificationResult, RefusalRule
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 CANDIDATES = 3
 
 Floats = npt.NDArray[np.float64]

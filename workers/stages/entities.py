@@ -12,7 +12,7 @@ from workers.stages.rescaling import Rescaling
 from workers.stages.results import EntitiesResult
 from workers.text.pieces import Window
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 DEFAULT_SCORE = 0.5
 ENTITIES = TypeAdapter(tuple[Entity, ...])  # one call for all of a document costs a fraction of one for each
 

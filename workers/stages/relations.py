@@ -13,7 +13,7 @@ from workers.stages.rescaling import Rescaling
 from workers.stages.results import FoundEntity, RelationsResult
 from workers.text.pieces import Window
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 RELATIONS = TypeAdapter(tuple[Relation, ...])
 
 PairKey = tuple[str, str, str]  # head id, tail id, type

@@ -13,7 +13,7 @@ from schemas import Span, Summary
 from workers.stages.results import Quoting, SummaryResult, Weights
 from workers.text.pieces import Window
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 
 SHORTEST_TOKENS = 6  # headings, datelines and the like are not quoted
 LONGEST_TOKENS = 90
