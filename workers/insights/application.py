@@ -1,9 +1,8 @@
 """The Faust application: it reads the topics in batches, writes what changed to a table, and serves the page.
 
-    read a batch -> count it in memory -> write what changed to the table -> acknowledge
+    read a record -> count it in memory -> write what changed, and how far it was read, to the table -> acknowledge
 
-Faust commits offsets after its producer has flushed, so what was acknowledged is in the changelog. What was written and
-not acknowledged comes again after a crash, and the ledger knows it.
+After a crash reading starts where the table says. What was written beyond that comes again, and the ledger knows it.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from mode import Service
 from yarl import URL
 
 from schemas import Correction
-from workers.insights.committed import CommittedTransport, StateTable
-from workers.insights.facts import headers_of
+from workers.insights.committed import CommittedTransport, Position, StateTable
+from workers.insights.counter import Counter, write
 from workers.insights.proposals import fit_all
 from workers.insights.refit import Groups
-from workers.insights.state import Delivered, Insights
+from workers.insights.state import Insights, scope_of
 from workers.insights.web import Page
 from workers.settings import InsightsSettings, KafkaSettings
 
@@ -41,7 +40,7 @@ def changelog_topic(group_id: str) -> str:
 def make_application(state: Insights, *, tls: ssl.SSLContext | None = None) -> Any:
     """A `faust.App`, not started. `tls` is needed where `kafka.security_protocol` says so."""
     kafka, settings = state.kafka, state.settings
-    app = new_app(kafka, settings, tls)
+    app = new_app(kafka, settings, tls, position=lambda partition: state.position(scope_of(*partition)))
     table = app.Table(TABLE, partitions=1, schema=faust.Schema(key_serializer="json", value_serializer="json"))
     table.on_recover(loader(state, table))
     corrections, alerts = app.topic(settings.corrections_topic, **RAW), app.topic(settings.alerts_topic, **RAW)
@@ -49,7 +48,7 @@ def make_application(state: Insights, *, tls: ssl.SSLContext | None = None) -> A
     counted = app.topic(
         kafka.enriched_topic, kafka.dead_topic, settings.corrections_topic, state.calibration.topic, **RAW
     )
-    counter = Counter(state, table)
+    counter = Counter(state, table, app.transport.chain, app.transport.seek)
     app.agent(counted, name="count")(counter.count)
     app.timer(settings.batch_wait_ms / 1_000)(settler(counter))
     app.timer(WATCH_S)(watcher(state, table, alerts))
@@ -70,7 +69,7 @@ def make_application(state: Insights, *, tls: ssl.SSLContext | None = None) -> A
     return app
 
 
-def new_app(kafka: KafkaSettings, settings: InsightsSettings, tls: ssl.SSLContext | None) -> Any:
+def new_app(kafka: KafkaSettings, settings: InsightsSettings, tls: ssl.SSLContext | None, *, position: Position) -> Any:
     broker = URL("kafka://" + ";".join(server.strip() for server in kafka.bootstrap_servers.split(",")))
     app: Any = faust.App(
         settings.group_id,
@@ -91,7 +90,7 @@ def new_app(kafka: KafkaSettings, settings: InsightsSettings, tls: ssl.SSLContex
         worker_redirect_stdouts=False,
         stream_wait_empty=False,
     )
-    app.transport = CommittedTransport([broker], app)
+    app.transport = CommittedTransport([broker], app, position=position)
     return app
 
 
@@ -105,37 +104,10 @@ def loader(state: Insights, table: Any) -> Callable[[], Awaitable[None]]:
     return load
 
 
-class Counter:
-    """Counts each record as it comes; what was counted is written and acknowledged together.
-
-    Batches are made here. Those of Faust's `noack_take` lost single records under load, see decision 0015.
-    """
-
-    def __init__(self, state: Insights, table: Any) -> None:
-        self._state, self._table = state, table
-        self._counted: list[Any] = []
-
-    async def count(self, stream: Any) -> None:
-        async for event in stream.noack().events():
-            self._state.receive(delivered(event.message))
-            self._counted.append(event)
-            if len(self._counted) >= self._state.settings.batch_records:
-                self.settle()
-
-    def settle(self) -> None:
-        """Write what was counted since the last time, and acknowledge it; without waiting, so nothing comes between."""
-        counted, self._counted = self._counted, []
-        if not counted:
-            return
-        write(self._state, self._table)
-        self._state.took(len(counted))
-        for event in counted:
-            event.ack()
-
-
 def settler(counter: Counter) -> Callable[[], Awaitable[None]]:
     async def settle() -> None:
         counter.settle()
+        await counter.read_again()
 
     return settle
 
@@ -169,28 +141,6 @@ def proposer(state: Insights, calibrations: Any) -> Callable[[], Awaitable[None]
         last = groups
 
     return propose
-
-
-def write(state: Insights, table: Any) -> None:
-    """What changed since the last call; without waiting, so that no record is counted in between."""
-    for key, value in state.changes().items():
-        if value is not None:
-            table[key] = value
-        elif key in table:
-            del table[key]
-
-
-def delivered(message: Any) -> Delivered:
-    """Faust's message as ours."""
-    return Delivered(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        time_s=message.timestamp,
-        headers=headers_of(message.headers),
-        value=message.value,
-        key=message.key,
-    )
 
 
 def credentials(kafka: KafkaSettings, tls: ssl.SSLContext | None) -> Any:

@@ -24,6 +24,7 @@ Clock = Callable[[], float]  # seconds since 1970
 
 DRIFT_KEY = "drift"
 ALERT_PREFIX = "alert|"
+POSITION_PREFIX = "position|"
 KEPT_ALERTS = 50
 IDLE_S = 3.0  # without a batch for so long, nothing is waiting
 
@@ -44,7 +45,12 @@ class Delivered:
 
     @property
     def scope(self) -> str:
-        return f"{self.topic}/{self.partition}"
+        return scope_of(self.topic, self.partition)
+
+
+def scope_of(topic: str, partition: int) -> str:
+    """How a partition is named in the table."""
+    return f"{topic}/{partition}"
 
 
 class Insights:
@@ -74,9 +80,19 @@ class Insights:
         self._windows_compared = 0
         self._drift_changed = False
         self._new_alerts: list[DriftAlert] = []
+        self._positions: dict[str, int] = {}
+        self._moved: set[str] = set()
+
+    def position(self, scope: str) -> int:
+        """The offset in topic/partition before which everything has been received."""
+        return self._positions.get(scope, 0)
 
     def receive(self, record: Delivered) -> None:
         """Count a record, whatever it is, where it was not counted yet."""
+        if record.offset < self.position(record.scope):
+            return
+        self._positions[record.scope] = record.offset + 1
+        self._moved.add(record.scope)
         if record.topic == self.settings.corrections_topic:
             self.verdicts.receive(record.value)
             return
@@ -134,7 +150,8 @@ class Insights:
         self._drift_changed = True
 
     def changes(self) -> Changes:
-        """What is to be written since the last call."""
+        """What is to be written since the last call, positions last: the changelog keeps the order, so where a position
+        was restored, what comes before it was too."""
         changes: Changes = dict(self.ledger.changes())
         changes |= self.verdicts.changes()
         changes |= self.proposals.changes()
@@ -145,6 +162,8 @@ class Insights:
         for alert in self._new_alerts:
             changes[f"{ALERT_PREFIX}{alert.measure}"] = alert.model_dump(mode="json")
         self._new_alerts = []
+        changes |= {POSITION_PREFIX + scope: {"next": self._positions[scope]} for scope in sorted(self._moved)}
+        self._moved.clear()
         return changes
 
     def load(self, items: Mapping[str, Mapping[str, Any]]) -> None:
@@ -156,5 +175,8 @@ class Insights:
             self.drift.load(items[DRIFT_KEY])
         known = [DriftAlert.model_validate(value) for key, value in items.items() if key.startswith(ALERT_PREFIX)]
         self.alerts.extend(sorted(known, key=lambda alert: alert.window_end))
+        for key, value in items.items():
+            if key.startswith(POSITION_PREFIX):
+                self._positions[key.removeprefix(POSITION_PREFIX)] = int(value["next"])
         self._last_batch_s = self.clock()
         self.restored = True
