@@ -5,7 +5,6 @@ No decoding, no queue, no thread: what is slower than this is the price of every
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,16 @@ from typing import Any
 from benchmarks.documents import Sample
 from benchmarks.runs import FRAME
 from workers.apart import apart
-from workers.batching.policy import BatchLimit
+from workers.batching.policy import BatchLimit, Buckets
 from workers.compose import AnyModel, open_pipeline
 from workers.enrich.reading import Reading
 from workers.settings import DEFAULT_MODEL, Settings
 from workers.text.pieces import Window
 from workers.transport.base import IncomingRecord, Partition
 
-BUDGETS = (1_024, 2_048, 4_096, 8_192)  # padded tokens of a batch that are tried
-TRIED_TOKENS = 65_536  # of windows for each try
+BUDGETS = (1_024, 2_048, 4_096, 8_192)  # padded tokens of a batch that are tried, on a CPU
+GPU_BUDGETS = (16_384, 32_768, 65_536, 131_072, 262_144)
+TRIED_TOKENS = 65_536  # of windows for each try, or as many as two of the largest batches have
 
 Batch = Sequence[Any]  # prepared windows of one padded length
 
@@ -56,17 +56,15 @@ def windows_of(settings: Settings, models: Mapping[str, AnyModel], samples: Sequ
 
 
 def sorted_batches(model: AnyModel, windows: Sequence[Window], *, budget: int, max_items: int = 4_096) -> Batches:
-    """Batches of one padded length each, as full as `budget` padded tokens allow, longest first."""
+    """As full as `budget` tokens allow, longest first; of one padded length each, where the model pads."""
     prepared = sorted(model.prepare(windows), key=lambda item: -item.area)
-    limit = BatchLimit(max_items, budget)
+    buckets: Buckets[Any] = Buckets(padded=model.info.padded)
+    for number, item in enumerate(prepared):
+        buckets.add(item, area=item.area, due_s=float(number))
     batches: list[Batch] = []
-    for area, group in itertools.groupby(prepared, key=lambda item: item.area):
-        batches += chunks(list(group), limit.items(area))
+    while taken := buckets.take_batch(BatchLimit(max_items, budget), now_s=float(len(prepared))):
+        batches.append([entry.item for entry in taken])
     return Batches(tuple(batches), sum(len(window.tokens) for window in windows))
-
-
-def chunks(items: Sequence[Any], size: int) -> list[Batch]:
-    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 @apart
@@ -79,10 +77,11 @@ def seconds_of(model: AnyModel, batches: Iterable[Batch]) -> float:
 
 
 @apart
-def best_budget(model: AnyModel, windows: Sequence[Window], *, budgets: Sequence[int] = BUDGETS) -> int:
+def best_budget(model: AnyModel, windows: Sequence[Window], *, budgets: Sequence[int] | None = None) -> int:
     """The batch size that is fastest on a part of these windows, evenly drawn: the better of two passes each counts."""
+    budgets = budgets or (GPU_BUDGETS if (model.info.device or "").startswith("cuda") else BUDGETS)
     tokens = sum(len(window.tokens) for window in windows)
-    drawn = windows[:: max(1, tokens // TRIED_TOKENS)]
+    drawn = windows[:: max(1, tokens // max(TRIED_TOKENS, 2 * max(budgets)))]
     quickest = {}
     for budget in budgets:
         tried = sorted_batches(model, drawn, budget=budget)

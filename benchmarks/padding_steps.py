@@ -9,15 +9,16 @@ three epochs of 128 documents under way, the device takes the next batch as soon
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from benchmarks.clock import trunk_tokenizer
 from benchmarks.documents import read_samples
 from benchmarks.options import make_parser
 from benchmarks.runs import FRAME
-from workers.batching.policy import BatchLimit, Buckets
+from workers.batching.policy import CPU_LIMIT, Buckets
 from workers.models.prepared import padded_length
-from workers.settings import BatchSettings, EpochSettings, WindowSettings
+from workers.settings import EpochSettings, WindowSettings
 from workers.text.sentences import split_sentences
 from workers.text.windows import cut_windows
 
@@ -56,7 +57,7 @@ def lengths_of(texts: Sequence[str]) -> list[list[int]]:
 
 def count_batches(epochs: Sequence[Sequence[int]], *, padded_to: PaddedTo, objective_s: float) -> tuple[int, int]:
     """Batches, and their padded tokens together."""
-    limit = BatchLimit(BatchSettings().max_items, BUDGET)
+    limit = replace(CPU_LIMIT, max_padded_tokens=BUDGET)
     buckets: Buckets[int] = Buckets()
     left = [len(epoch) for epoch in epochs]
     begun = done = batches = padded = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from workers.apart import apart
 from workers.batching.calibration import Budgets, Threads, find_budgets, find_threads
-from workers.batching.policy import BatchLimit
+from workers.batching.policy import limit_for
 from workers.models.base import WindowModel
 from workers.remembered import FOLDER, Remembered
 from workers.settings import (
@@ -54,12 +54,13 @@ def measured_budgets(settings: Settings, models: Mapping[str, WindowModel[Any, A
     from workers.models.measured import machine_key
 
     use_measured_threads(settings, models)
-    limit = BatchLimit(settings.batch.max_items, settings.batch.max_padded_tokens)
+    batch = settings.batch
     remembered = Remembered(FOLDER / "batches.json", Budgets)
     found = {}
     for name, model in models.items():
-        if settings.batch.calibrate and isinstance(settings.spec(name), ENCODERS):
+        if batch.calibrate and isinstance(settings.spec(name), ENCODERS):
             info = model.info
+            limit = limit_for(batch.max_items, batch.max_padded_tokens, device=info.device, calibrated=True)
             key = " ".join(map(str, (machine_key(), info.revision[:16], info.precision, info.device, limit)))
             measure = partial(find_budgets, model, limit, clock=time.perf_counter)
             found[name] = remembered.get_or_measure(key, measure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -15,14 +16,18 @@ LIMITS = st.builds(BatchLimit, max_items=st.integers(1, 6), max_padded_tokens=st
 ARRIVALS = st.lists(st.tuples(AREAS, st.sampled_from([0.0, 0.001, 0.004, 0.02])), max_size=40)
 
 
-def filled(arrivals: Sequence[tuple[int, float]]) -> tuple[Buckets[int], float]:
+def filled(arrivals: Sequence[tuple[int, float]], *, padded: bool = True) -> tuple[Buckets[int], float]:
     """Buckets with items 0, 1, 2, ... that came one after the other, and the time after the last."""
-    buckets: Buckets[int] = Buckets()
+    buckets: Buckets[int] = Buckets(padded=padded)
     now_s = 0.0
     for item, (area, pause_s) in enumerate(arrivals):
         now_s += pause_s
         buckets.add(item, area=area, due_s=now_s + OBJECTIVE_S)
     return buckets, now_s
+
+
+def bucket(*, area: int, count: int, first: Turn) -> Bucket:
+    return Bucket(key=area, area=area, count=count, tokens=count * area, first=first)
 
 
 def drained(buckets: Buckets[int], limit: BatchLimit, now_s: float) -> list[list[Waiting[int]]]:
@@ -116,30 +121,56 @@ def test_a_lone_item_is_not_starved_by_full_batches_that_keep_coming_from_howeve
     raise AssertionError("the lone item still waits")
 
 
+@given(ARRIVALS, LIMITS)
+def test_end_to_end_items_of_all_lengths_go_together_in_the_order_they_came(
+    arrivals: list[tuple[int, float]], limit: BatchLimit
+) -> None:
+    buckets, now_s = filled(arrivals, padded=False)
+    assert len(list(buckets)) == (1 if arrivals else 0)
+    batches = drained(buckets, limit, now_s)
+    assert [entry.item for batch in batches for entry in batch] == list(range(len(arrivals)))
+    for batch, following in itertools.zip_longest(batches, batches[1:]):
+        tokens = sum(entry.area for entry in batch)
+        assert len(batch) <= limit.max_items
+        assert len(batch) == 1 or tokens <= limit.max_padded_tokens
+        if following is not None:
+            assert len(batch) == limit.max_items or tokens + following[0].area > limit.max_padded_tokens
+
+
+@given(ARRIVALS, LIMITS)
+def test_a_bucket_that_says_it_is_full_fills_its_batch(arrivals: list[tuple[int, float]], limit: BatchLimit) -> None:
+    buckets, now_s = filled(arrivals)
+    for own in buckets:
+        assert own.fills(limit) == (own.count >= limit.items(own.area))
+    together, now_s = filled(arrivals, padded=False)
+    for own in list(together):
+        assert own.fills(limit) or len(together.take_batch(limit, now_s=now_s)) == own.count
+
+
 def test_a_full_batch_goes_before_an_older_partial_one_while_nobody_is_due() -> None:
-    partial = Bucket(area=8, count=1, first=Turn(OBJECTIVE_S, 0))
-    full = Bucket(area=16, count=4, first=Turn(OBJECTIVE_S, 1))
+    partial = bucket(area=8, count=1, first=Turn(OBJECTIVE_S, 0))
+    full = bucket(area=16, count=4, first=Turn(OBJECTIVE_S, 1))
     limit = BatchLimit(max_items=4, max_padded_tokens=1_000)
     assert choose_bucket([partial, full], limit=limit, now_s=0.004) == full
     assert choose_bucket([partial, full], limit=limit, now_s=0.006) == partial
 
 
 def test_what_came_later_and_is_due_sooner_goes_first() -> None:
-    young = Bucket(area=8, count=1, first=Turn(1.0, 0))
-    old = Bucket(area=16, count=1, first=Turn(0.5, 1))
+    young = bucket(area=8, count=1, first=Turn(1.0, 0))
+    old = bucket(area=16, count=1, first=Turn(0.5, 1))
     assert choose_bucket([young, old], limit=BatchLimit(4, 1_000), now_s=2.0) == old
 
 
 def test_of_several_full_batches_the_one_that_is_due_first_goes_first() -> None:
-    older = Bucket(area=8, count=4, first=Turn(1.0, 0))
-    younger = Bucket(area=256, count=4, first=Turn(1.0, 1))
+    older = bucket(area=8, count=4, first=Turn(1.0, 0))
+    younger = bucket(area=256, count=4, first=Turn(1.0, 1))
     limit = BatchLimit(max_items=4, max_padded_tokens=8_192)
     assert choose_bucket([younger, older], limit=limit, now_s=0.0) == older
 
 
 def test_without_a_full_batch_the_most_tokens_go_first() -> None:
-    few = Bucket(area=8, count=3, first=Turn(1.0, 0))
-    many = Bucket(area=256, count=1, first=Turn(1.0, 1))
+    few = bucket(area=8, count=3, first=Turn(1.0, 0))
+    many = bucket(area=256, count=1, first=Turn(1.0, 1))
     limit = BatchLimit(max_items=64, max_padded_tokens=8_192)
     assert choose_bucket([few, many], limit=limit, now_s=0.0) == many
 

@@ -34,7 +34,8 @@ from workers.errors import DeviceLost
 from workers.settings import BatchSettings
 from workers.text.pieces import Window
 
-SETTINGS = BatchSettings(max_items=8, max_padded_tokens=256, latency_objective_ms=5.0)
+MAX_ITEMS, MAX_PADDED_TOKENS = 8, 256
+SETTINGS = BatchSettings(max_items=MAX_ITEMS, max_padded_tokens=MAX_PADDED_TOKENS, latency_objective_ms=5.0)
 
 
 @contextmanager
@@ -89,8 +90,8 @@ def test_a_batch_holds_one_padded_length_and_keeps_the_budget() -> None:
         list(pool.map(lambda seed: ask(batcher, texts_of(40, seed=seed)), range(4)))
     for batch in model.batches:
         assert len({asked.area for asked in batch}) == 1
-        assert len(batch) <= SETTINGS.max_items
-        assert len(batch) * batch[0].area <= SETTINGS.max_padded_tokens
+        assert len(batch) <= MAX_ITEMS
+        assert len(batch) * batch[0].area <= MAX_PADDED_TOKENS
 
 
 def test_windows_of_several_callers_share_a_batch() -> None:
@@ -180,7 +181,7 @@ def test_a_window_that_never_fits_fails_alone_and_leaves_the_budget() -> None:
         (answer,) = ask(batcher, [INSATIABLE]).answers
         assert isinstance(answer, ModelFailed)
         assert answer.code == "out_of_memory"
-        assert batcher.stats().max_padded_tokens == SETTINGS.max_padded_tokens
+        assert batcher.stats().max_padded_tokens == MAX_PADDED_TOKENS
 
 
 def test_a_model_that_fails_on_every_text_blames_no_document() -> None:
@@ -283,5 +284,5 @@ def _until(condition: Callable[[], bool]) -> None:
 def test_a_text_that_never_fits_makes_nobody_elses_batches_smaller() -> None:
     with batcher_of(OracleModel()) as batcher:
         ask(batcher, [f"{INSATIABLE} text", *(f"word {number}" for number in range(7))])
-        assert batcher.stats().max_padded_tokens == SETTINGS.max_padded_tokens
+        assert batcher.stats().max_padded_tokens == MAX_PADDED_TOKENS
         assert batcher.stats().out_of_memory > 0

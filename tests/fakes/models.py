@@ -118,7 +118,7 @@ class OracleModel:
         if self.failures_left > 0:
             self.failures_left -= 1
             raise RuntimeError("a passing fault")
-        if self.fits_padded_tokens is not None and batch[0].area * len(batch) > self.fits_padded_tokens:
+        if self.fits_padded_tokens is not None and sum(asked.area for asked in batch) > self.fits_padded_tokens:
             raise OutOfMemory(f"no memory for {windows[0].text}")
         if any(INSATIABLE in window.text for window in windows):
             raise OutOfMemory("never enough")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from time import monotonic
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from schemas.base import StageName
+from tests.fakes.answers import assert_near
 from tests.fakes.tiny_model import answers, window_of
 from tests.models.test_default import SENTENCES
 from workers.batching.answers import ModelFailed
 from workers.batching.calibration import LENGTHS, find_budgets
 from workers.batching.policy import BatchLimit
 from workers.batching.scheduler import Batcher
+from workers.models.attention import EndToEnd, attend
 from workers.models.shared import SharedEncoderModel, load_model
 from workers.settings import DEFAULT_LABELS, BatchSettings, ModelSettings
 from workers.stages.results import ClassificationResult, EntitiesResult
@@ -24,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here"),
 ]
 NEAR = 0.002  # of a score in fp32
+NEAR_IN_BF16 = 0.05
 LARGE = " ".join(SENTENCES * 12)
 
 
@@ -92,6 +97,53 @@ def test_budgets_are_measured_for_every_length(on_gpu: SharedEncoderModel) -> No
     budgets = find_budgets(on_gpu, BatchLimit(1_024, 262_144), clock=monotonic)
     assert len(budgets.padded_tokens) == len(LENGTHS)
     assert all(tokens > 0 for tokens in budgets.padded_tokens.values())
+
+
+@pytest.fixture(scope="module")
+def both_ways() -> tuple[SharedEncoderModel, SharedEncoderModel]:
+    """Padded and end to end, in bf16."""
+    ways = [{"padding": padding, "precision": "bf16", "device": "cuda"} for padding in ("always", "auto")]
+    padded, bare = (load_model(ModelSettings.model_validate(way), labels=DEFAULT_LABELS) for way in ways)
+    return padded, bare
+
+
+def test_windows_of_all_lengths_end_to_end_say_what_they_say_padded(
+    both_ways: tuple[SharedEncoderModel, SharedEncoderModel],
+) -> None:
+    padded, bare = both_ways
+    assert (padded.info.padded, bare.info.padded) == (True, False)
+    texts = [*SENTENCES, LARGE[:900], *SENTENCES]
+    batch = bare.prepare([window_of(bare, text) for text in texts])
+    for here, there in zip(bare.decode(bare.forward(batch), batch), answers(padded, texts), strict=True):
+        assert_near(dict(here), dict(there), scores=NEAR_IN_BF16)
+
+
+@torch.inference_mode()
+def test_the_kernel_for_all_lengths_is_attention_in_each_window() -> None:
+    lengths = [1, 7, 130, 64, 512]
+    query, key, value = (torch.randn(1, 12, sum(lengths), 32, device="cuda", dtype=torch.bfloat16) for _ in range(3))
+    bounds = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32, device="cuda")
+    positions = torch.cat([torch.arange(length) for length in lengths]).cuda()
+    together = attend(query, key, value, EndToEnd(bounds, max(lengths), positions))
+    for start, end in itertools.pairwise(bounds.tolist()):
+        own = slice(start, end)
+        alone = F.scaled_dot_product_attention(query[:, :, own], key[:, :, own], value[:, :, own])
+        torch.testing.assert_close(together[:, :, own], alone, rtol=0.02, atol=0.02)
+
+
+def test_a_batcher_fills_its_batches_with_all_lengths_and_pads_none(
+    both_ways: tuple[SharedEncoderModel, SharedEncoderModel],
+) -> None:
+    bare = both_ways[1]
+    batcher = Batcher(bare, BatchSettings(max_items=4_096, max_padded_tokens=65_536))
+    try:
+        windows = [window_of(bare, text) for text in SENTENCES * 50]
+        batch, stats = batcher.answer(windows), batcher.stats()
+    finally:
+        batcher.close()
+    assert not any(isinstance(answer, ModelFailed) for answer in batch.answers)
+    assert stats.batches == 1
+    assert stats.padded_tokens == stats.useful_tokens + 2 * len(windows)
 
 
 def test_auto_takes_the_short_format(on_gpu: SharedEncoderModel) -> None:

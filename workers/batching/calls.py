@@ -80,13 +80,13 @@ class Place(Generic[PreparedT]):
     call: Call
     index: int
     prepared: PreparedT
-    area: int  # padded length in tokens
+    area: int  # length in tokens, padded if the model pads
     tokens: int  # without padding and special tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[PreparedT]):
-    """Windows of one padded length that go through the device together, and what that cost so far."""
+    """Windows that go through the device together, and what that cost so far."""
 
     places: Sequence[Place[PreparedT]]
     started_s: float = 0.0

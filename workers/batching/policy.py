@@ -1,8 +1,9 @@
 """Which windows go through the device together. Pure: no thread, no clock of its own, no model.
 
 A batch costs `items x padded length`, and holds only windows of one padded length: then a window's answer is the same
-bits whatever else is in its batch. Within that, full batches go first as long as everybody is in time, and whoever is
-due goes first as soon as somebody is.
+bits whatever else is in its batch. Windows that a model takes end to end, without padding, go together whatever their
+lengths. Within that, full batches go first as long as everybody is in time, and whoever is due goes first as soon as
+somebody is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
+END_TO_END = 0  # the key of a bucket with items of all lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,17 @@ class BatchLimit:
 
     def items(self, area: int) -> int:
         """How many items of this padded length go into one batch."""
-        return max(1, min(self.max_items, min(self.max_padded_tokens, self.budget(area)) // area))
+        return max(1, min(self.max_items, self.most_tokens(area) // area))
 
-    def tokens(self, area: int) -> int:
-        """Padded tokens of a full batch of this padded length."""
-        return self.items(area) * area
+    def most_tokens(self, longest: int) -> int:
+        """Padded tokens that a batch may hold whose longest item is of this length."""
+        return min(self.max_padded_tokens, self.budget(longest))
+
+    def capacity(self, areas: Iterable[int]) -> int:
+        """Padded tokens of a full batch of items such as these."""
+        lengths = set(areas)
+        longest = max(lengths)
+        return self.items(longest) * longest if len(lengths) == 1 else self.most_tokens(longest)
 
     def budget(self, area: int) -> int:
         """Padded tokens by the nearest measured length above; by the longest for what is longer."""
@@ -39,6 +47,18 @@ class BatchLimit:
 
     def lowered_to(self, padded_tokens: int) -> BatchLimit:
         return replace(self, max_padded_tokens=max(1, min(self.max_padded_tokens, padded_tokens)))
+
+
+CPU_LIMIT = BatchLimit(max_items=64, max_padded_tokens=8_192)
+GPU_LIMIT = BatchLimit(max_items=4_096, max_padded_tokens=262_144)  # for a calibration to lower: see `calibration`
+
+
+def limit_for(
+    max_items: int | None, max_padded_tokens: int | None, *, device: str | None, calibrated: bool
+) -> BatchLimit:
+    """What is set, or else what suits the device, as `ModelInfo` names it."""
+    usual = GPU_LIMIT if calibrated and (device or "").startswith("cuda") else CPU_LIMIT
+    return BatchLimit(max_items or usual.max_items, max_padded_tokens or usual.max_padded_tokens)
 
 
 def due(made_s: float | None, *, objective_s: float, now_s: float) -> float:
@@ -73,11 +93,17 @@ class Waiting(Generic[ItemT]):
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The items of one padded length, seen from outside."""
+    """Items that may go together, seen from outside."""
 
-    area: int
+    key: int  # their padded length, or END_TO_END
+    area: int  # of the longest
     count: int
+    tokens: int  # padded, of all of them
     first: Turn  # of the item that is due first
+
+    def fills(self, limit: BatchLimit) -> bool:
+        """Whether no other item would go into its next batch."""
+        return self.count >= limit.max_items or self.tokens + self.area > limit.most_tokens(self.area)
 
 
 def choose_bucket(buckets: Iterable[Bucket], *, limit: BatchLimit, now_s: float) -> Bucket | None:
@@ -93,18 +119,41 @@ def choose_bucket(buckets: Iterable[Bucket], *, limit: BatchLimit, now_s: float)
     first = min(candidates, key=lambda bucket: bucket.first)
     if first.first.due_s <= now_s:
         return first
-    full = [bucket for bucket in candidates if bucket.count >= limit.items(bucket.area)]
+    full = [bucket for bucket in candidates if bucket.fills(limit)]
     if full:
         return min(full, key=lambda bucket: bucket.first)
-    most = max(bucket.count * bucket.area for bucket in candidates)
-    return min((bucket for bucket in candidates if bucket.count * bucket.area == most), key=lambda bucket: bucket.first)
+    most = max(bucket.tokens for bucket in candidates)
+    return min((bucket for bucket in candidates if bucket.tokens == most), key=lambda bucket: bucket.first)
+
+
+class _Queue(Generic[ItemT]):
+    """The items of a bucket, what is due first in front."""
+
+    def __init__(self) -> None:
+        self.heap: list[Waiting[ItemT]] = []
+        self.longest = self.tokens = 0
+
+    def add(self, entry: Waiting[ItemT]) -> None:
+        heappush(self.heap, entry)
+        self.longest = max(self.longest, entry.area)
+        self.tokens += entry.area
+
+    def take_batch(self, limit: BatchLimit) -> list[Waiting[ItemT]]:
+        batch, tokens, most = list[Waiting[ItemT]](), 0, limit.most_tokens(self.longest)
+        while self.heap and len(batch) < limit.max_items and (not batch or tokens + self.heap[0].area <= most):
+            batch.append(heappop(self.heap))
+            tokens += batch[-1].area
+        self.tokens -= tokens
+        return batch
 
 
 class Buckets(Generic[ItemT]):
     """The items that wait, by padded length; within one, what is due first is served first. Not safe for threads."""
 
-    def __init__(self) -> None:
-        self._by_area: dict[int, list[Waiting[ItemT]]] = {}  # each a heap
+    def __init__(self, *, padded: bool = True) -> None:
+        """`padded`: whether only items of one padded length go together."""
+        self._padded = padded
+        self._queues: dict[int, _Queue[ItemT]] = {}
         self._count = 0
         self._next_number = 0
 
@@ -112,14 +161,15 @@ class Buckets(Generic[ItemT]):
         return self._count
 
     def __iter__(self) -> Iterator[Bucket]:
-        for area, heap in self._by_area.items():
-            yield Bucket(area, len(heap), heap[0].turn)
+        for key, queue in self._queues.items():
+            yield Bucket(key, queue.longest, len(queue.heap), queue.tokens, queue.heap[0].turn)
 
     def add(self, item: ItemT, *, area: int, due_s: float) -> None:
         """`due_s`: see `due`; on the clock of `take_batch`."""
         if area < 1:
             raise ValueError(f"area must be positive, not {area}")
-        heappush(self._by_area.setdefault(area, []), Waiting(Turn(due_s, self._next_number), area, item))
+        queue = self._queues.setdefault(area if self._padded else END_TO_END, _Queue())
+        queue.add(Waiting(Turn(due_s, self._next_number), area, item))
         self._next_number += 1
         self._count += 1
 
@@ -128,13 +178,13 @@ class Buckets(Generic[ItemT]):
         chosen = choose_bucket(self, limit=limit, now_s=now_s)
         if chosen is None:
             return []
-        heap = self._by_area[chosen.area]
-        batch = [heappop(heap) for _ in range(min(len(heap), limit.items(chosen.area)))]
-        if not heap:
-            del self._by_area[chosen.area]
+        queue = self._queues[chosen.key]
+        batch = queue.take_batch(limit)
+        if not queue.heap:
+            del self._queues[chosen.key]
         self._count -= len(batch)
         return batch
 
     def clear(self) -> None:
-        self._by_area.clear()
+        self._queues.clear()
         self._count = 0

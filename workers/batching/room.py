@@ -25,12 +25,12 @@ MAX_UNDECODED = 2  # batches: one being decoded, one ready; more would only fill
 class WaitingRoom(Generic[PreparedT, RawT]):
     """Safe for threads. Ends once, for everybody."""
 
-    def __init__(self, limit: BatchLimit, *, clock: Callable[[], float]) -> None:
+    def __init__(self, limit: BatchLimit, *, padded: bool = True, clock: Callable[[], float]) -> None:
         self._clock = clock
         # Everything below is guarded by this lock.
         self._changed = threading.Condition()
         self._limit = limit
-        self._buckets: Buckets[Place[PreparedT]] = Buckets()
+        self._buckets: Buckets[Place[PreparedT]] = Buckets(padded=padded)
         self._suspects: deque[Batch[PreparedT]] = deque()
         self._raws: deque[tuple[Batch[PreparedT], RawT]] = deque()
         self._decoding = 0
@@ -140,7 +140,7 @@ class WaitingRoom(Generic[PreparedT, RawT]):
     def deliver(self, batch: Batch[PreparedT], outcomes: Sequence[WindowAnswer | ModelFailed]) -> None:
         with self._changed:
             batch.charge_calls()
-            self._counts.batch(batch, capacity_tokens=self._limit.tokens(batch.places[0].area))
+            self._counts.batch(batch, capacity_tokens=self._limit.capacity(place.area for place in batch.places))
             for place, outcome in zip(batch.places, outcomes, strict=True):
                 self._settle(place.call, place.index, outcome)
 

@@ -22,7 +22,7 @@ from workers.batching.blame import Cause, answer_each, attempt, cause_of, too_la
 from workers.batching.calls import Batch, Call, Place
 from workers.batching.checked import CheckedModel
 from workers.batching.device import Device, StepThread
-from workers.batching.policy import BatchLimit, due
+from workers.batching.policy import due, limit_for
 from workers.batching.room import WaitingRoom
 from workers.errors import DependencyError, DeviceLost
 from workers.models.base import PreparedT, RawT, WindowModel
@@ -55,8 +55,11 @@ class Batcher(Generic[PreparedT, RawT]):
         self._clock = clock
         self._wall_clock = wall_clock
         self._objective_s = settings.latency_objective_ms / 1000
-        limit = BatchLimit(settings.max_items, settings.max_padded_tokens, tuple(sorted((budgets or {}).items())))
-        self._room: WaitingRoom[PreparedT, RawT] = WaitingRoom(limit, clock=clock)
+        limit = limit_for(
+            settings.max_items, settings.max_padded_tokens, device=model.info.device, calibrated=bool(budgets)
+        )
+        limit = replace(limit, budgets=tuple(sorted((budgets or {}).items())))
+        self._room: WaitingRoom[PreparedT, RawT] = WaitingRoom(limit, padded=model.info.padded, clock=clock)
         self._threads = (
             StepThread("feed", self._feed_step, on_death=self._die),
             StepThread("decode", self._decode_step, on_death=self._die),

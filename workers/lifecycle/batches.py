@@ -62,10 +62,10 @@ def make_batch(
         ids=place(collated.ids, device) if ids is None else ids.to(device),
         mask=attention_mask(place(collated.lengths, device), collated.ids.shape[1]),
         shapes=place(collated.shapes, device) if shapes is None else shapes.to(device),
-        word_rows=place(collated.word_rows, device),
+        word_rows=place(collated.word_items, device),
         word_firsts=place(collated.word_firsts, device),
         possible=place(np.concatenate([example.possible for example in examples]), device),
-        pairs=pair_batch(mentions, pairs, device) if len(pairs) else None,
+        pairs=pair_batch(mentions, pairs, collated.rows, device) if len(pairs) else None,
         targets=place(np.concatenate([example.targets for example in examples]), device),
         known=place(np.concatenate([example.known for example in examples]), device),
     )
@@ -75,7 +75,7 @@ def _joined(examples: Sequence[Example]) -> tuple[Mentions, Pairs]:
     counts = [len(example.mentions) for example in examples]
     before = np.concatenate([[0], np.cumsum(counts)])[:-1]
     mentions = Mentions(
-        rows=np.repeat(np.arange(len(examples)), counts),
+        items=np.repeat(np.arange(len(examples)), counts),
         firsts=np.concatenate([example.mentions.firsts for example in examples]),
         lasts=np.concatenate([example.mentions.lasts for example in examples]),
         types=np.concatenate([example.mentions.types for example in examples]),

@@ -135,7 +135,7 @@ class DistilCourse:
         tags, labels = torch.zeros(0, len(self._groups)), torch.zeros(0, 0)
         if self._reads_tags:
             hidden = encoder.read_tuned(lower, mask, shapes)
-            tags = heads.tag_logits(hidden[place(batch.word_rows, device), place(batch.word_firsts, device)])
+            tags = heads.tag_logits(hidden[place(batch.word_items, device), place(batch.word_firsts, device)])
         if self._reads_labels and heads.classifier is not None:
             plain = encoder.read_plain(lower, mask)
             labels = heads.classifier(pooled(plain, lengths, running_sums(plain)))

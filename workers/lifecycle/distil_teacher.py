@@ -122,10 +122,10 @@ class SharedTeacher:
         ids, shapes, lengths = (place(a, self._device) for a in (batch.ids, batch.shapes, batch.lengths))
         mask = attention_mask(lengths, ids.shape[1])
         lower = encoder.read_lower(ids, mask, shapes)
-        tags, labels = np.zeros((len(batch.word_rows), 0), np.float32), np.zeros((len(windows), 0), np.float32)
+        tags, labels = np.zeros((len(batch.word_items), 0), np.float32), np.zeros((len(windows), 0), np.float32)
         if self.tags:
             hidden = encoder.read_tuned(lower, mask, shapes).float()
-            words = hidden[place(batch.word_rows, self._device), place(batch.word_firsts, self._device)]
+            words = hidden[place(batch.word_items, self._device), place(batch.word_firsts, self._device)]
             tags = (heads.tag_logits(words) / self._loaded.config.entity_temperature).cpu().numpy()
         if heads.classifier is not None:
             plain = encoder.read_plain(lower, mask).float()

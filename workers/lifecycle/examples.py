@@ -99,7 +99,7 @@ class ExampleMaker:
         kept = np.flatnonzero(spans.types >= 0)
         known_spans = TaggedSpans(spans.starts[kept], spans.ends[kept], spans.types[kept])
         mentions = Mentions(
-            rows=np.zeros(len(kept), dtype=np.int64),
+            items=np.zeros(len(kept), dtype=np.int64),
             firsts=window.word_firsts[known_spans.starts].astype(np.int64),
             lasts=window.word_lasts[known_spans.ends - 1].astype(np.int64),
             types=known_spans.types,
@@ -110,7 +110,7 @@ class ExampleMaker:
         if self._relations is None or (not labelled.facts and labelled.annotated is None):
             pairs = Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         else:
-            pairs = neighbouring(mentions.rows, neighbours=12)
+            pairs = neighbouring(mentions.items, neighbours=12)
         targets, known = self._relation_targets(labelled, [owners[k] for k in kept], mentions, pairs)
         if possible.all() and not known.any():
             return None  # it teaches nothing

@@ -70,17 +70,19 @@ def _relate(
     counts = [len(row) for row in placed]
     flat = [item for row in placed for item in row]
     mentions = Mentions(
-        rows=np.repeat(np.arange(len(batch)), counts),
+        items=np.repeat(np.arange(len(batch)), counts),
         firsts=np.array([first for _, first, _ in flat], dtype=np.int64),
         lasts=np.array([last for _, _, last in flat], dtype=np.int64),
         types=np.array([config.entity_types.index(entity.type) for entity, _, _ in flat], dtype=np.int64),
     )
-    found = read_relations(hidden, mentions, loaded.heads, config.heads.neighbours, config.relation_temperature)
+    found = read_relations(
+        hidden, collated, mentions, loaded.heads, config.heads.neighbours, config.relation_temperature
+    )
     by_window: list[list[FoundRelation]] = [[] for _ in batch]
     before = np.concatenate([[0], np.cumsum(counts)])
     for pair, kind in zip(*np.nonzero(found.scores >= RELATION_FLOOR), strict=True):
         head, tail = int(found.pairs.heads[pair]), int(found.pairs.tails[pair])
-        row = int(mentions.rows[head])
+        row = int(mentions.items[head])
         first = int(before[row])
         score = float(found.scores[pair, kind])
         name = config.relation_types[int(kind)].name

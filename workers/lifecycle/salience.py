@@ -119,7 +119,7 @@ def _features(model: LoadedModel, items: Sequence[PreparedWindow]) -> list[tuple
         plain = model.encoder.read_plain(lower, mask)
         sums = running_sums(plain)
         rows, begins, ends = (
-            place(array, plain.device) for array in (batch.sentence_rows, batch.sentence_begins, batch.sentence_ends)
+            place(array, plain.device) for array in (batch.sentence_items, batch.sentence_begins, batch.sentence_ends)
         )
         vectors = F.normalize(mean_between(sums, rows, begins, ends), dim=1)
         windows = pooled(plain, lengths, sums)[rows]

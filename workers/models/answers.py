@@ -72,7 +72,7 @@ class AnswerReader:
         if raw.entities is None:
             return (), 0
         found = raw.entities
-        lo, hi = np.searchsorted(found.mentions.rows, (row, row + 1))
+        lo, hi = np.searchsorted(found.mentions.items, (row, row + 1))
         first_word = raw.batch.word_offsets[row]
         starts = item.word_starts[found.spans.starts[lo:hi] - first_word].tolist()
         ends = item.word_ends[found.spans.ends[lo:hi] - 1 - first_word].tolist()
@@ -87,7 +87,7 @@ class AnswerReader:
         if raw.entities is None or raw.relations is None:
             return ()
         pairs = raw.relations.pairs
-        lo, hi = np.searchsorted(raw.entities.mentions.rows[pairs.heads], (row, row + 1))
+        lo, hi = np.searchsorted(raw.entities.mentions.items[pairs.heads], (row, row + 1))
         scores = np.round(raw.relations.scores[lo:hi].astype(np.float64), DECIMALS)
         which, types = np.nonzero(scores >= RELATION_FLOOR)
         return tuple(

@@ -22,6 +22,7 @@ class ModelInfo:
     labels: dict[StageName, tuple[str, ...]] = field(default_factory=dict)  # types or labels it can give, per stage
     thresholds: dict[StageName, dict[str, float]] = field(default_factory=dict)
     independent_labels: bool = False  # whether several labels may be true at once: a sigmoid each, not one softmax
+    padded: bool = True  # whether items of a batch have one padded length; else they lie end to end, of any lengths
     device: str | None = "cpu"  # where forward passes run, one at a time; None: elsewhere, beside all others
 
 
@@ -48,7 +49,8 @@ class Prepared(Protocol):
 
     @property
     def area(self) -> int:
-        """Padded length in tokens. Items of a batch have equal area: padding never depends on neighbours."""
+        """Length in tokens, padded where `ModelInfo.padded`. Then the items of a batch have equal area: padding never
+        depends on neighbours."""
         ...
 
 
@@ -59,7 +61,7 @@ RawT = TypeVar("RawT")
 class WindowModel(Protocol[PreparedT, RawT]):
     """A model that answers one or more stages for a window in one pass.
 
-    The answer for a window is the same bits whatever else is in its batch: the cache relies on it.
+    The answer for a window is the same bits whatever else is in its batch, on a CPU; the same to rounding on a GPU.
     """
 
     @property
@@ -82,7 +84,10 @@ class WindowModel(Protocol[PreparedT, RawT]):
         ...
 
     def forward(self, batch: Sequence[PreparedT]) -> RawT:
-        """Device thread only. All items have the same `area`. Raises OutOfMemory, ModelError or DependencyError."""
+        """Device thread only. All items have the same `area` if they are padded.
+
+        Raises OutOfMemory, ModelError or DependencyError.
+        """
         ...
 
     def decode(self, raw: RawT, batch: Sequence[PreparedT]) -> Sequence[WindowAnswer | Unanswered]:

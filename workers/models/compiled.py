@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from workers.errors import ConfigurationError
+from workers.models.attention import Reach
 from workers.models.encoder import BranchedEncoder, attention_mask
 
 FEWEST_ROWS = 2  # the compiler makes other code for one row, whose bits might be others
@@ -29,14 +30,19 @@ class CompiledEncoder:
     plain: Pass
     tuned: Pass
 
-    def read_lower(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
-        return _enough_rows(self.lower, ids, mask, shapes)
+    def read_lower(self, ids: Tensor, reach: Reach, shapes: Tensor) -> Tensor:
+        return _enough_rows(self.lower, ids, _mask(reach), shapes)
 
-    def read_plain(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        return _enough_rows(self.plain, hidden, mask)
+    def read_plain(self, hidden: Tensor, reach: Reach) -> Tensor:
+        return _enough_rows(self.plain, hidden, _mask(reach))
 
-    def read_tuned(self, hidden: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
-        return _enough_rows(self.tuned, hidden, mask, shapes)
+    def read_tuned(self, hidden: Tensor, reach: Reach, shapes: Tensor) -> Tensor:
+        return _enough_rows(self.tuned, hidden, _mask(reach), shapes)
+
+
+def _mask(reach: Reach) -> Tensor:
+    assert isinstance(reach, Tensor), "compiled for padded windows"
+    return reach
 
 
 def _enough_rows(run: Pass, *inputs: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workers.models.attention import attend
+from workers.models.attention import EndToEnd, Reach, attend
 from workers.models.config import EncoderShape
 from workers.models.shapes import WordShape
 
@@ -29,11 +29,11 @@ class Layer(nn.Module):
         self.down = nn.Linear(inner, width)
         self.norm_output = nn.LayerNorm(width, eps=epsilon)
 
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, reach: Reach) -> Tensor:
         rows, length, width = hidden.shape
         split = self.qkv(hidden).view(rows, length, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)  # each [B, heads, T, width / heads]
-        mixed = attend(query, key, value, mask)
+        mixed = attend(query, key, value, reach)
         hidden = self.norm_attention(hidden + self.out(mixed.transpose(1, 2).reshape(rows, length, width)))
         normed: Tensor = self.norm_output(hidden + self.down(F.gelu(self.up(hidden))))
         return normed
@@ -58,27 +58,29 @@ class BranchedEncoder(nn.Module):
         self.plain = layers(shape.plain_layers or shape.layers - shape.shared_layers)
         self.tuned = layers(shape.tuned_layers or shape.layers - shape.shared_layers)
 
-    def read_lower(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
-        """ids and shapes (`WordShape`s) [B, T], mask [B, 1, 1, T] true where a token is -> hidden [B, T, width]."""
-        hidden: Tensor = self.norm(self.words(ids) + self.positions.weight[: ids.shape[1]])
+    def read_lower(self, ids: Tensor, reach: Reach, shapes: Tensor) -> Tensor:
+        """ids and shapes (`WordShape`s) [B, T], reach: see `attend` -> hidden [B, T, width]."""
+        positions = self.positions.weight
+        own = positions[reach.positions] if isinstance(reach, EndToEnd) else positions[: ids.shape[1]]
+        hidden: Tensor = self.norm(self.words(ids) + own)
         if self.case_at == "input":
             hidden = hidden + self.case(shapes)
         for layer in self.lower:
-            hidden = layer(hidden, mask)
+            hidden = layer(hidden, reach)
         return hidden
 
-    def read_plain(self, hidden: Tensor, mask: Tensor) -> Tensor:
+    def read_plain(self, hidden: Tensor, reach: Reach) -> Tensor:
         """The branch of the sentence embeddings."""
         for layer in self.plain:
-            hidden = layer(hidden, mask)
+            hidden = layer(hidden, reach)
         return hidden
 
-    def read_tuned(self, hidden: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
+    def read_tuned(self, hidden: Tensor, reach: Reach, shapes: Tensor) -> Tensor:
         """The branch of entities and relations; shapes [B, T] are `WordShape`s."""
         if self.case_at == "branch":
             hidden = hidden + self.case(shapes)
         for layer in self.tuned:
-            hidden = layer(hidden, mask)
+            hidden = layer(hidden, reach)
         return hidden
 
 

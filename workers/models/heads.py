@@ -19,6 +19,7 @@ from workers.models.pairs import GAP_CLASSES
 from workers.text.bio import tag_count
 
 ROW_MULTIPLE = 64
+LONGEST_WINDOW = 512  # tokens; sums over more lose digits in fp32
 IMPOSSIBLE = -1e4  # logit of a relation between types that it cannot join: probability 0 in fp32, and no NaN in a loss
 
 
@@ -29,21 +30,22 @@ def pad_rows(rows: Tensor) -> Tensor:
 
 
 def running_sums(hidden: Tensor) -> Tensor:
-    """[B, T, D] -> [B, T + 1, D]: entry t is the sum of the first t. fp32."""
-    return F.pad(hidden.float().cumsum(dim=1), (0, 0, 1, 0))
+    """[B, T, D] -> [B, T + 1, D]: entry t is the sum of the first t. In fp32, in fp64 over many windows end to end."""
+    exact = torch.float32 if hidden.shape[1] <= LONGEST_WINDOW else torch.float64
+    return F.pad(hidden.to(exact).cumsum(dim=1), (0, 0, 1, 0))
 
 
 def mean_between(sums: Tensor, rows: Tensor, begins: Tensor, ends: Tensor) -> Tensor:
     """Mean of tokens [begin, end) of a row, from its running sums; zero where there are none. [N] each -> [N, D]."""
     counts = (ends - begins).clamp(min=1)[:, None]
-    return (sums[rows, ends] - sums[rows, begins]) / counts
+    return ((sums[rows, ends] - sums[rows, begins]) / counts).float()
 
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
     """Mentions and pairs on the device; see `pairs.Mentions`, `pairs.Pairs` and `pairs.gaps`."""
 
-    rows: Tensor  # [E]
+    rows: Tensor  # [E] of the hidden states
     firsts: Tensor  # [E]
     lasts: Tensor  # [E]
     types: Tensor  # [E]

@@ -111,6 +111,7 @@ def machine_key() -> str:
         torch.get_num_threads(),
         torch.cpu._is_amx_tile_supported(),
         torch.cpu._is_avx512_bf16_supported(),
+        [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

@@ -14,20 +14,20 @@ GAP_CLASSES = 2 * (len(_GAP_BOUNDS) + 1)  # by gap, for a head that comes first 
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """Entities of a batch as token positions, by row, then by start; they do not overlap."""
+    """Entities of a batch as columns of its tokens, by item, then by start; they do not overlap."""
 
-    rows: Array  # [E] item of the batch
+    items: Array  # [E] of the batch
     firsts: Array  # [E] first subword of the first word
     lasts: Array  # [E] last subword of the last word
     types: Array  # [E]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.items)
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Directed pairs of mentions of one row."""
+    """Directed pairs of mentions of one item."""
 
     heads: Array  # [P] index into the mentions
     tails: Array  # [P]
@@ -36,15 +36,15 @@ class Pairs:
         return len(self.heads)
 
 
-def neighbouring(rows: Array, neighbours: int) -> Pairs:
-    """Every mention with up to `neighbours` before and after it in its row: 2 x neighbours x E pairs at the most.
+def neighbouring(items: Array, neighbours: int) -> Pairs:
+    """Every mention with up to `neighbours` before and after it in its item: 2 x neighbours x E pairs at the most.
 
     The loop runs over distances, not over pairs. A window's pairs depend on that window alone.
     """
     firsts: list[Array] = [np.zeros(0, dtype=np.int64)]
     seconds: list[Array] = [np.zeros(0, dtype=np.int64)]
     for distance in range(1, neighbours + 1):
-        together = np.flatnonzero(rows[distance:] == rows[:-distance])
+        together = np.flatnonzero(items[distance:] == items[:-distance])
         firsts.append(together)
         seconds.append(together + distance)
     first, second = np.concatenate(firsts), np.concatenate(seconds)

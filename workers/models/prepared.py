@@ -26,6 +26,7 @@ class PreparedWindow:
     """One window as arrays. Positions count tokens from the start token, which is 0."""
 
     text: str
+    padded: bool
     ids: IntArray  # [L] with start and end token
     shapes: npt.NDArray[np.uint8]  # [L]
     word_firsts: IntArray  # [W] position of a word's first subword
@@ -37,7 +38,7 @@ class PreparedWindow:
 
     @property
     def area(self) -> int:
-        return padded_length(len(self.ids))
+        return padded_length(len(self.ids)) if self.padded else len(self.ids)
 
 
 def padded_length(tokens: int) -> int:
@@ -50,7 +51,9 @@ def prepare_window(window: Window, *, start_id: int, end_id: int) -> PreparedWin
     return prepare_windows([window], start_id=start_id, end_id=end_id)[0]
 
 
-def prepare_windows(windows: Sequence[Window], *, start_id: int, end_id: int) -> list[PreparedWindow]:
+def prepare_windows(
+    windows: Sequence[Window], *, start_id: int, end_id: int, padded: bool = True
+) -> list[PreparedWindow]:
     """One entry per window, the same for a window whatever the others are.
 
     Everything is computed over windows laid end to end and then cut apart: they are short, and a call of numpy costs
@@ -58,11 +61,11 @@ def prepare_windows(windows: Sequence[Window], *, start_id: int, end_id: int) ->
     """
     prepared: list[PreparedWindow] = []
     for start in range(0, len(windows), TOGETHER):
-        prepared += _prepare(windows[start : start + TOGETHER], start_id, end_id)
+        prepared += _prepare(windows[start : start + TOGETHER], start_id, end_id, padded)
     return prepared
 
 
-def _prepare(windows: Sequence[Window], start_id: int, end_id: int) -> list[PreparedWindow]:
+def _prepare(windows: Sequence[Window], start_id: int, end_id: int, padded: bool) -> list[PreparedWindow]:
     numbers = np.arange(len(windows))
     counts = np.array([len(window.tokens) for window in windows])
     offsets = _offsets(counts)  # [N + 1] where a window's tokens begin
@@ -97,7 +100,7 @@ def _prepare(windows: Sequence[Window], start_id: int, end_id: int) -> list[Prep
         *_sentence_positions(windows, token_starts, rows, shift, apart=int(in_front[-1]) + 1),
         strict=True,
     )
-    return [PreparedWindow(window.text, *arrays) for window, arrays in zip(windows, parts, strict=True)]
+    return [PreparedWindow(window.text, padded, *arrays) for window, arrays in zip(windows, parts, strict=True)]
 
 
 def _sentence_positions(
@@ -127,45 +130,61 @@ def _cut(array: npt.NDArray[Number], offsets: LongArray) -> list[npt.NDArray[Num
 
 @dataclass(frozen=True, slots=True)
 class Collated:
-    """A batch as arrays; words and sentences of all items end to end."""
+    """A batch as arrays; words and sentences of all items one after the other. Columns are those of `ids`."""
 
-    ids: npt.NDArray[np.int64]  # [B, T] zeros behind the end
-    shapes: npt.NDArray[np.int64]  # [B, T]
+    ids: npt.NDArray[np.int64]  # [B, T] zeros behind the end; [1, T] of items that lie end to end
+    shapes: npt.NDArray[np.int64]  # as `ids`
     lengths: npt.NDArray[np.int64]  # [B] with special tokens
-    word_rows: npt.NDArray[np.int64]  # [W]
-    word_firsts: npt.NDArray[np.int64]  # [W]
-    word_lasts: npt.NDArray[np.int64]  # [W]
+    rows: npt.NDArray[np.int64]  # [B] of `ids` that an item lies in
+    columns: npt.NDArray[np.int64]  # [B] of its first token
+    word_items: npt.NDArray[np.int64]  # [W]
+    word_firsts: npt.NDArray[np.int64]  # [W] column
+    word_lasts: npt.NDArray[np.int64]  # [W] column
     word_offsets: npt.NDArray[np.int64]  # [B + 1] where an item's words begin
-    sentence_rows: npt.NDArray[np.int64]  # [S]
-    sentence_begins: npt.NDArray[np.int64]  # [S]
-    sentence_ends: npt.NDArray[np.int64]  # [S]
+    sentence_items: npt.NDArray[np.int64]  # [S]
+    sentence_begins: npt.NDArray[np.int64]  # [S] column
+    sentence_ends: npt.NDArray[np.int64]  # [S] column
     sentence_offsets: npt.NDArray[np.int64]  # [B + 1]
 
 
 def collate(batch: Sequence[PreparedWindow]) -> Collated:
-    """Raises ValueError if the items' areas differ: then an answer would depend on its neighbours."""
+    """A row for each item. Raises ValueError if their areas differ: then an answer would depend on its neighbours."""
     areas = {item.area for item in batch}
     if len(areas) != 1:
         raise ValueError(f"the items of a batch have different areas: {sorted(areas)}")
-    ids = np.zeros((len(batch), areas.pop()), dtype=np.int64)
+    return _collated(batch, areas.pop(), rows=np.arange(len(batch)), columns=np.zeros(len(batch), dtype=np.int64))
+
+
+def lay_end_to_end(batch: Sequence[PreparedWindow]) -> Collated:
+    """All items in one row, without padding."""
+    offsets = _offsets(np.array([len(item.ids) for item in batch]))
+    return _collated(batch, int(offsets[-1]), rows=np.zeros(len(batch), dtype=np.int64), columns=offsets[:-1])
+
+
+def _collated(batch: Sequence[PreparedWindow], width: int, *, rows: LongArray, columns: LongArray) -> Collated:
+    ids = np.zeros((int(rows[-1]) + 1, width), dtype=np.int64)
     shapes = np.zeros_like(ids)
-    for row, item in enumerate(batch):
-        ids[row, : len(item.ids)] = item.ids
-        shapes[row, : len(item.ids)] = item.shapes
+    for item, row, column in zip(batch, rows.tolist(), columns.tolist(), strict=True):
+        ids[row, column : column + len(item.ids)] = item.ids
+        shapes[row, column : column + len(item.ids)] = item.shapes
     words = np.array([len(item.word_firsts) for item in batch])
     sentences = np.array([len(item.sentence_begins) for item in batch])
+    numbers = np.arange(len(batch))
+    word_items, sentence_items = np.repeat(numbers, words), np.repeat(numbers, sentences)
     return Collated(
         ids=ids,
         shapes=shapes,
         lengths=np.array([len(item.ids) for item in batch]),
-        word_rows=np.repeat(np.arange(len(batch)), words),
-        word_firsts=_joined([item.word_firsts for item in batch]),
-        word_lasts=_joined([item.word_lasts for item in batch]),
-        word_offsets=np.concatenate([[0], np.cumsum(words)]),
-        sentence_rows=np.repeat(np.arange(len(batch)), sentences),
-        sentence_begins=_joined([item.sentence_begins for item in batch]),
-        sentence_ends=_joined([item.sentence_ends for item in batch]),
-        sentence_offsets=np.concatenate([[0], np.cumsum(sentences)]),
+        rows=rows,
+        columns=columns,
+        word_items=word_items,
+        word_firsts=_joined([item.word_firsts for item in batch]) + columns[word_items],
+        word_lasts=_joined([item.word_lasts for item in batch]) + columns[word_items],
+        word_offsets=_offsets(words),
+        sentence_items=sentence_items,
+        sentence_begins=_joined([item.sentence_begins for item in batch]) + columns[sentence_items],
+        sentence_ends=_joined([item.sentence_ends for item in batch]) + columns[sentence_items],
+        sentence_offsets=_offsets(sentences),
     )
 
 

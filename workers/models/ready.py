@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workers.errors import ConfigurationError
+from workers.models.attention import Reach, goes_end_to_end
 from workers.models.compiled import compile_encoder
 from workers.models.config import ModelConfig
 from workers.models.encoder import BranchedEncoder
@@ -20,11 +21,11 @@ from workers.settings import ModelSettings
 class Encoder(Protocol):
     """What a pass needs of an encoder; see `encoder.BranchedEncoder` for shapes."""
 
-    def read_lower(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor: ...
+    def read_lower(self, ids: Tensor, reach: Reach, shapes: Tensor) -> Tensor: ...
 
-    def read_plain(self, hidden: Tensor, mask: Tensor) -> Tensor: ...
+    def read_plain(self, hidden: Tensor, reach: Reach) -> Tensor: ...
 
-    def read_tuned(self, hidden: Tensor, mask: Tensor, shapes: Tensor) -> Tensor: ...
+    def read_tuned(self, hidden: Tensor, reach: Reach, shapes: Tensor) -> Tensor: ...
 
 
 def ready_encoder(
@@ -47,6 +48,20 @@ def ready_encoder(
         return compile_encoder(encoder), f"{name}+compiled"
     pack_linears(encoder)
     return encoder, name
+
+
+def pads(settings: ModelSettings, precision: str, device: torch.device) -> bool:
+    """Whether the windows of a pass are padded to one length. `precision` as `ready_encoder` names it.
+
+    Raises ConfigurationError for a compiled encoder that should not: it has one graph, for padded ones.
+    """
+    if settings.padding == "auto":
+        return not any(name == precision and goes_end_to_end(device, dtype) for name, dtype in DTYPES.items())
+    if settings.padding == "never" and settings.compile:
+        raise ConfigurationError(
+            "model.padding=never, but model.compile=true needs padding: use auto, or compile=false"
+        )
+    return settings.padding == "always"
 
 
 def runs_in_int8(config: ModelConfig, settings: ModelSettings) -> bool:

@@ -11,25 +11,33 @@ from torch import Tensor
 from schemas.base import StageName
 from workers.errors import ConfigurationError, ModelError, NotFinite, OutOfMemory
 from workers.models.answers import AnswerReader, RawAnswers
+from workers.models.attention import Reach
 from workers.models.base import ModelInfo
 from workers.models.classifier import offered_labels, refusal_of
-from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel, open_model
 from workers.models.heads import running_sums
 from workers.models.precision import choose_device
-from workers.models.prepared import AREA_MULTIPLE, Collated, PreparedWindow, collate, prepare_windows
+from workers.models.prepared import (
+    AREA_MULTIPLE,
+    Collated,
+    PreparedWindow,
+    collate,
+    lay_end_to_end,
+    prepare_windows,
+)
 from workers.models.readout import (
     FoundSentences,
     cosines,
     label_logits,
     place,
-    pooled,
+    pooled_between,
     quantise,
+    reach_of,
     read_entities,
     read_relations,
     read_sentences,
 )
-from workers.models.ready import ready_encoder
+from workers.models.ready import pads, ready_encoder
 from workers.settings import ModelSettings
 from workers.stages.results import WindowAnswer
 from workers.text.pieces import TextTokens, Window
@@ -53,6 +61,7 @@ class SharedEncoderModel:
         self._tokenizer = loaded.tokenizer
         self._device = choose_device(settings.device)
         self._encoder, precision = ready_encoder(loaded.encoder, config, settings, self._device)
+        self._padded = pads(settings, precision, self._device)
         self._heads = loaded.heads.to(self._device).eval()  # fp32: they cost 2 % of the pass
         self.stages = tuple(stages)
         self._reader = AnswerReader(config, self.stages)
@@ -70,6 +79,7 @@ class SharedEncoderModel:
             revision=loaded.revision,
             precision=precision,
             languages=frozenset(config.languages),
+            padded=self._padded,
             labels={
                 StageName.ENTITIES: config.entity_types,
                 StageName.RELATIONS: relation_names,
@@ -89,26 +99,32 @@ class SharedEncoderModel:
         return self._tokenizer.cut(texts)
 
     def prepare(self, windows: Sequence[Window]) -> list[PreparedWindow]:
-        return prepare_windows(windows, start_id=self._tokenizer.start_id, end_id=self._tokenizer.end_id)
+        start_id, end_id = self._tokenizer.start_id, self._tokenizer.end_id
+        return prepare_windows(windows, start_id=start_id, end_id=end_id, padded=self._padded)
 
     @torch.inference_mode()
     def forward(self, batch: Sequence[PreparedWindow]) -> RawAnswers:
         """One pass for all stages. Raises OutOfMemory, or ModelError for anything else that goes wrong."""
         with model_errors():
-            collated = collate(batch)
-            mask, lower = self._read_lower(collated)
+            collated = self._collate(batch)
+            reach, lower = self._read_lower(collated)
             entities = relations = scores = sentences = None
             if StageName.ENTITIES in self.stages or StageName.RELATIONS in self.stages:
-                tuned = self._encoder.read_tuned(lower, mask, place(collated.shapes, self._device))
+                tuned = self._encoder.read_tuned(lower, reach, place(collated.shapes, self._device))
                 check_finite(tuned)
                 config = self._config
                 entities = read_entities(tuned, collated, self._heads, config.entity_temperature)
                 if StageName.RELATIONS in self.stages:
                     relations = read_relations(
-                        tuned, entities.mentions, self._heads, config.heads.neighbours, config.relation_temperature
+                        tuned,
+                        collated,
+                        entities.mentions,
+                        self._heads,
+                        config.heads.neighbours,
+                        config.relation_temperature,
                     )
             if StageName.CLASSIFICATION in self.stages or StageName.SUMMARY in self.stages:
-                sums, windows = self._pool(collated, mask, lower)
+                sums, windows = self._pool(collated, reach, lower)
                 if self._label_vectors is not None:
                     scores = cosines(windows, self._label_vectors)
                 elif self._heads.classifier is not None and self._label_columns is not None:
@@ -122,16 +138,21 @@ class SharedEncoderModel:
         """One answer per item, with an entry for each of `stages`."""
         return self._reader.answers(raw, batch)
 
-    def _read_lower(self, batch: Collated) -> tuple[Tensor, Tensor]:
-        mask = attention_mask(place(batch.lengths, self._device), batch.ids.shape[1])
-        return mask, self._encoder.read_lower(place(batch.ids, self._device), mask, place(batch.shapes, self._device))
+    def _collate(self, batch: Sequence[PreparedWindow]) -> Collated:
+        return collate(batch) if self._padded else lay_end_to_end(batch)
 
-    def _pool(self, batch: Collated, mask: Tensor, lower: Tensor) -> tuple[Tensor, Tensor]:
+    def _read_lower(self, batch: Collated) -> tuple[Reach, Tensor]:
+        ids, shapes = place(batch.ids, self._device), place(batch.shapes, self._device)
+        reach = reach_of(batch, self._device, padded=self._padded)
+        return reach, self._encoder.read_lower(ids, reach, shapes)
+
+    def _pool(self, batch: Collated, reach: Reach, lower: Tensor) -> tuple[Tensor, Tensor]:
         """Running sums of the sentence branch and the windows' unit vectors."""
-        plain = self._encoder.read_plain(lower, mask)
+        plain = self._encoder.read_plain(lower, reach)
         check_finite(plain)
         sums = running_sums(plain)
-        return sums, pooled(plain, place(batch.lengths, self._device), sums)
+        places = batch.rows, batch.columns, batch.columns + batch.lengths
+        return sums, pooled_between(sums, *(place(array, self._device) for array in places))
 
     @torch.inference_mode()
     def _embed_labels(self, labels: Mapping[str, str]) -> Tensor:
@@ -140,7 +161,7 @@ class SharedEncoderModel:
         for name, description in labels.items():
             text = self._config.label_text.format(name=name, description=description)
             tokens = self.tokenize([text])[0]
-            batch = collate(self.prepare([Window(text, 0, (), _first(tokens, self.max_window_tokens))]))
+            batch = self._collate(self.prepare([Window(text, 0, (), _first(tokens, self.max_window_tokens))]))
             vectors.append(self._pool(batch, *self._read_lower(batch))[1])
         return torch.cat(vectors)
 

@@ -141,10 +141,11 @@ class Settings(FrozenSettings):
     def sizes_fit(self) -> Self:
         windows = {f"models.{name}.window": spec.window for name, spec in self.models.items() if spec.window}
         for option, window in {"window": self.window, **windows}.items():
-            if window.max_tokens + 2 > self.batch.max_padded_tokens:
+            most = self.batch.max_padded_tokens
+            if most is not None and window.max_tokens + 2 > most:
                 raise ValueError(
                     f"{option}.max_tokens={window.max_tokens} does not fit batch.max_padded_tokens="
-                    f"{self.batch.max_padded_tokens}: lower the first or raise the second"
+                    f"{most}: lower the first or raise the second"
                 )
         if self.limits.max_record_bytes > self.epoch.max_in_flight_bytes:
             raise ValueError(

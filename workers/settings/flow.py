@@ -72,8 +72,12 @@ class WindowSettings(FrozenSettings):
 class BatchSettings(FrozenSettings):
     """What goes through the device together."""
 
-    max_items: PositiveInt = Field(64, description="windows in a batch")
-    max_padded_tokens: PositiveInt = Field(8_192, description="items x padded length; raise until the device is busy")
+    max_items: PositiveInt | None = Field(
+        None, description="windows in a batch; none: 64, and 4,096 on a GPU where `calibrate` finds how many are enough"
+    )
+    max_padded_tokens: PositiveInt | None = Field(
+        None, description="tokens in a batch, with padding; none: 8,192, and 262,144 on a GPU as above"
+    )
     calibrate: bool = Field(
         True, description="whether less is put into a batch where that is as fast; measured once per machine and model"
     )

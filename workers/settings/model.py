@@ -31,6 +31,9 @@ class ModelSettings(FrozenSettings):
     compile: bool = Field(
         False, description="whether the encoder is compiled: a little faster; needs g++, and minutes at each start"
     )
+    padding: Literal["auto", "always", "never"] = Field(
+        "auto", description="of windows in a pass; auto: none where the attention kernel takes several lengths (CUDA)"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: NonNegativeInt = Field(0, description="threads of one operation; 0 leaves it to torch")
 
