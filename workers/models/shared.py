@@ -80,6 +80,7 @@ class SharedEncoderModel:
             precision=precision,
             languages=frozenset(config.languages),
             padded=self._padded,
+            device=str(self._device),
             labels={
                 StageName.ENTITIES: config.entity_types,
                 StageName.RELATIONS: relation_names,
