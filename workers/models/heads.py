@@ -30,9 +30,14 @@ def pad_rows(rows: Tensor) -> Tensor:
 
 
 def running_sums(hidden: Tensor) -> Tensor:
-    """[B, T, D] -> [B, T + 1, D]: entry t is the sum of the first t. In fp32, in fp64 over many windows end to end."""
-    exact = torch.float32 if hidden.shape[1] <= LONGEST_WINDOW else torch.float64
-    return F.pad(hidden.to(exact).cumsum(dim=1), (0, 0, 1, 0))
+    """[B, T, D] -> [B, T + 1, D]: entry t is the sum of the first t. In fp32, in fp64 over many windows end to end.
+
+    Those are summed along their last dimension: along another one a GPU gives each of B x D sums a thread of its own.
+    """
+    if hidden.shape[1] <= LONGEST_WINDOW:
+        return F.pad(hidden.float().cumsum(dim=1), (0, 0, 1, 0))
+    lengthwise = hidden.double().transpose(1, 2).contiguous()
+    return F.pad(lengthwise.cumsum(dim=2), (1, 0)).transpose(1, 2)
 
 
 def mean_between(sums: Tensor, rows: Tensor, begins: Tensor, ends: Tensor) -> Tensor:
