@@ -30,6 +30,7 @@ from benchmarks.plots import bars
 from benchmarks.report import Cell, Report, Spread, in_turns, publish
 from benchmarks.runs import run_worker
 from workers.compose import open_worker
+from workers.memory import spare_the_collector
 from workers.settings import DEFAULT_MODEL, KafkaSettings, Settings
 from workers.transport.base import IncomingRecord, OutgoingRecord, Partition
 from workers.transport.kafka import KafkaTransport
@@ -137,6 +138,7 @@ def main() -> None:
     count = arguments.documents
     samples = cut_to_words(read_samples(arguments.data, 300), [arguments.words] * count)
     model = ClockModel()
+    spare_the_collector()  # as where a model is loaded
     with running_broker() as broker:
         topics = broker.topics()
         send_all(topics, samples)

@@ -45,6 +45,11 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_what_is_there_when_all_is_loaded_is_not_gone_through_again() -> None:
+    program = "import gc, workers.memory as m; m.spare_the_collector(); print(gc.get_freeze_count())"
+    assert int(run(program).stdout) > 1_000
+
+
 def test_threads_share_the_arena_of_the_process() -> None:
     done = run(ARENAS)
     if done.stdout.strip() == "none":

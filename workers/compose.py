@@ -30,7 +30,7 @@ from workers.enrich.reading import Cutter, Reader
 from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError, extra_needed
-from workers.memory import bound_memory
+from workers.memory import bound_memory, spare_the_collector
 from workers.models.base import WindowModel
 from workers.settings import (
     DEFAULT_MODEL,
@@ -64,7 +64,9 @@ def load_models(settings: Settings) -> dict[str, AnyModel]:
     Raises ConfigurationError, one line that names the model, for what cannot work.
     """
     bound_memory()
-    return _load_models(settings)
+    models = _load_models(settings)
+    spare_the_collector()
+    return models
 
 
 @apart

@@ -14,7 +14,7 @@ from workers.insights.state import Insights
 
 def read(state: Insights) -> dict[tuple[str, str], float]:
     """(name, value of its label or nothing) -> value."""
-    families = list(text_string_to_metric_families(exposition(state)))
+    families = list(text_string_to_metric_families(exposition(state).decode()))
     assert [(family.name, family.type) for family in families] == [
         (metric.name.removesuffix("_total"), metric.kind) for metric in METRICS
     ]

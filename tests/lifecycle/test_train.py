@@ -105,9 +105,10 @@ def test_words_that_are_no_names_to_us_are_taught_as_none(tmp_path: Path) -> Non
     assert taught[-1] == [begins]
 
 
-def test_a_run_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_run_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path, average: float) -> None:
     data = write_training_data(tmp_path / "data", rows=3)
-    recipe = small_recipe(epochs=3)
+    recipe = small_recipe(epochs=3, average=average)
     whole, course = course_of(data, recipe)
     for _ in range(3):
         course.run_epoch(lambda _: None)
@@ -120,6 +121,8 @@ def test_a_run_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path) -> None:
     second.restore(stored[0], epoch=1)
     for _ in range(2):
         second.run_epoch(lambda _: None)
+    course.finish(course.weights())
+    second.finish(second.weights())
     for module, other in ((whole.encoder, resumed.encoder), (whole.heads, resumed.heads)):
         for name, tensor in module.state_dict().items():
             assert torch.equal(tensor, other.state_dict()[name]), name
@@ -134,6 +137,20 @@ def test_a_branch_begins_with_layers_at_even_distances_that_end_with_the_last(co
     begin_from(branch, trunk)
     for layer, number in zip(branch, taken, strict=True):
         assert all(map(torch.equal, layer.parameters(), trunk[number].parameters()))
+
+
+def test_an_averaged_run_is_judged_and_ends_with_the_mean_of_its_steps(tmp_path: Path) -> None:
+    data = write_training_data(tmp_path, rows=3)
+    model, course = course_of(data, small_recipe(epochs=1, average=0.9))
+    course.run_epoch(lambda _: None)
+    last = model.heads.entities.weight.detach().clone()
+    mean = course.weights()["heads.entities.weight"]
+    assert not torch.equal(mean, last)
+    with course.averaged():
+        assert torch.equal(model.heads.entities.weight, mean)
+    assert torch.equal(model.heads.entities.weight, last)
+    course.finish(course.weights())
+    assert torch.equal(model.heads.entities.weight, mean)
 
 
 @pytest.mark.parametrize("layers", [None, 1])

@@ -1,6 +1,6 @@
 """What insights tells Prometheus at `/metrics`: how far it is from the reference, and what it has counted.
 
-Text format 0.0.4, written here: the environment of Faust has no client library, and no label comes from a document.
+No label comes from a document.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from workers.insights.drift import MEASURES
 from workers.insights.state import Insights
 from workers.telemetry.names import Metric
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from workers.telemetry.prometheus import Sample, exposition_of, families
 
 PSI = Metric(
     "enrich_drift_psi",
@@ -41,37 +40,28 @@ METRICS = (PSI, LIMIT, JS_DISTANCE, ALERT, LEARNING, COMPARED, RECORDS, CAUGHT_U
 OUTCOMES = ("enriched", "dead", "tombstones", "unreadable")
 STATES = ("proposed", "accepted", "refused")
 
-Sample = tuple[str, float]  # value of the metric's one label, or "", and the sample's value
 
-
-def exposition(insights: Insights) -> str:
+def exposition(insights: Insights) -> bytes:
     """All metrics, each with its help; those that have nothing to tell without a sample."""
-    lines = []
-    for metric in METRICS:
-        lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
-        for value, number in samples(metric, insights):
-            label = f'{{{metric.labels[0]}="{value}"}}' if metric.labels else ""
-            lines.append(f"{metric.name}{label} {number:.10g}")
-    return "\n".join(lines) + "\n"
+    return exposition_of(families(metric, list(samples(metric, insights))) for metric in METRICS)
 
 
 def samples(metric: Metric, insights: Insights) -> Iterator[Sample]:
     drift = insights.drift
     match metric.name:
         case ALERT.name:
-            yield from ((measure, float(measure in drift.raised)) for measure in MEASURES)
+            yield from (((measure,), float(measure in drift.raised)) for measure in MEASURES)
         case LEARNING.name:
-            yield "", float(drift.learning)
+            yield (), float(drift.learning)
         case RECORDS.name:
             counts = insights.ledger.total().counts
-            yield from ((outcome, float(counts.get(outcome, 0))) for outcome in OUTCOMES)
+            yield from (((outcome,), float(counts.get(outcome, 0))) for outcome in OUTCOMES)
         case CAUGHT_UP.name:
-            yield "", float(insights.caught_up)
+            yield (), float(insights.caught_up)
         case PROPOSED.name:
             states = [calibration.state.value for calibration in insights.proposals.all()]
-            yield from ((state, float(states.count(state))) for state in STATES)
+            yield from (((state,), float(states.count(state))) for state in STATES)
         case _:
             field = {PSI: "psi", LIMIT: "limit", JS_DISTANCE: "js_distance", COMPARED: "window_end_s"}[metric]
-            yield from (
-                (measure, getattr(drift.readings[measure], field)) for measure in MEASURES if measure in drift.readings
-            )
+            readings = drift.readings
+            yield from (((name,), getattr(readings[name], field)) for name in MEASURES if name in readings)

@@ -10,21 +10,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Literal
 from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schemas import Correction, EnrichedDocument, StageName, Verdict
-from workers.insights.judged import item_of
-from workers.insights.metrics import CONTENT_TYPE, exposition
+from schemas import Correction
+from workers.insights.metrics import exposition
+from workers.insights.orders import MAX_BODY_BYTES, correction_of, pin, require_own_page
 from workers.insights.overview import CHOICES, overview
 from workers.insights.state import Insights
 from workers.insights.trial import body_of, try_text
+from workers.telemetry.prometheus import CONTENT_TYPE
 
 Correct = Callable[[Correction], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,32 +48,11 @@ HEADERS = {
 FEED_LIMIT = 20  # records told at a time; a faster stream is sampled
 FEED_INTERVAL_S = 0.5
 FOUND_LIMIT = 50
-MAX_BODY_BYTES = 16_384
 MOST_BYTES_A_CHARACTER = 12  # of JSON: a surrogate pair, escaped
 MAX_FEEDS = 64
 SHUTDOWN_S = 1.0
 
 log = logging.getLogger(__name__)
-
-
-class Judgement(BaseModel):
-    """What the page sends: which item of which record, and what of it. The rest is taken from the record."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    position: str = Field(max_length=400)
-    stage: StageName
-    item: str = Field(min_length=1, max_length=200)
-    verdict: Verdict
-    expected: str | None = Field(default=None, min_length=1, max_length=200)
-
-
-class Pin(BaseModel):
-    """Which window is to be the reference of drift."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    window: Literal["minute", "hour", "day"]
 
 
 class Page:
@@ -160,18 +137,11 @@ class Page:
 
     async def _pin(self, request: web.Request) -> web.Response:
         require_own_page(request)
-        try:
-            window = Pin.model_validate_json(await request.read()).window
-        except ValidationError:
-            raise web.HTTPBadRequest(text="window is one of minute, hour, day") from None
-        try:
-            self._state.pin(window)
-        except ValueError as error:
-            raise web.HTTPConflict(text=str(error)) from None
+        pin(await request.read(), self._state)
         return as_json({"documents": self._state.drift.reference_documents})
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(text=exposition(self._state), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=exposition(self._state), headers={"Content-Type": CONTENT_TYPE})
 
     async def _live(self, request: web.Request) -> web.Response:
         return as_json({"ok": True})
@@ -217,43 +187,9 @@ class Page:
 
     async def _judge(self, request: web.Request) -> web.Response:
         require_own_page(request)
-        body = await request.read()
-        if len(body) > MAX_BODY_BYTES:
-            raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY_BYTES, actual_size=len(body))
-        try:
-            said = Judgement.model_validate_json(body)
-        except ValidationError as error:
-            raise web.HTTPBadRequest(text=f"{error.error_count()} fields are wrong") from None
-        record = self._state.recent.at(said.position)
-        if record is None or not isinstance(record.content, EnrichedDocument):
-            raise web.HTTPNotFound(text="that record is no longer among the recent ones")
-        item = item_of(record.content, said.stage, said.item)
-        if item is None:
-            raise web.HTTPNotFound(text="the record has no such item")
-        correction = Correction(
-            origin=record.content.origin,
-            document_id=record.content.id,
-            stage=said.stage,
-            item=said.item,
-            verdict=said.verdict,
-            given=item.given,
-            expected=said.expected,
-            score=item.score,
-            model=item.model,
-            revision=item.revision,
-            temperature=item.temperature,
-            by="page",
-            at=datetime.fromtimestamp(self._state.clock(), UTC),
-        )
+        correction = correction_of(await request.read(), self._state)
         await self._correct(correction)
         return as_json(correction.model_dump(mode="json"))
-
-
-def require_own_page(request: web.Request) -> None:
-    """JSON, from the same origin: no other site's page can send that."""
-    origin = request.headers.get("Origin")
-    if request.content_type != "application/json" or (origin and urlsplit(origin).netloc != request.host):
-        raise web.HTTPForbidden(text="it must be JSON and come from this page")
 
 
 def static(name: str, kind: str) -> Handler:

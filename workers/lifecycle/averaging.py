@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+AVERAGE = "average."  # in front of its tensors' names in a checkpoint
 _UPDATES = "updates"
 
 

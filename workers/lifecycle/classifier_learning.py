@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.optim import AdamW
 
 from workers.errors import ConfigurationError
-from workers.lifecycle.averaging import MovingAverage
+from workers.lifecycle.averaging import AVERAGE, MovingAverage
 from workers.lifecycle.batches import forgotten
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.classifier_data import TextExample
@@ -30,7 +30,6 @@ from workers.models.readout import pooled
 
 READING_TOKENS = 8_192  # padded tokens of a batch that is only read
 POOLED_BATCHES = 16  # texts of so many batches are sorted by length together: little padding, and still mixed
-AVERAGE = "average."
 
 
 class ClassifierCourse:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from workers.lifecycle.averaging import AVERAGE, MovingAverage
 from workers.lifecycle.batches import Noise, TrainingBatch, by_area, epoch_batches
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.examples import Example
@@ -43,6 +45,7 @@ class ExtractionCourse:
         self.steps = self.per_epoch * recipe.epochs
         self._optimizer = _optimizer(encoder, model.heads, recipe)
         self._module = nn.ModuleDict({"encoder": encoder, "heads": model.heads})
+        self._average = MovingAverage(self._module, decay=recipe.average) if recipe.average else None
         self.epoch = 0  # epochs done
 
     def run_epoch(self, report: Callable[[Step], None]) -> None:
@@ -59,21 +62,31 @@ class ExtractionCourse:
             done = self.epoch * self.per_epoch + number
             share = rate_share(done - 1, self.steps, warm_up=recipe.warm_up)
             take_step(self._optimizer, entity + recipe.relation_weight * relation, share=share)
+            if self._average is not None:
+                self._average.update()
             sums["entities"] += entity.item()
             sums["relations"] += relation.item()
             report(Step(self.epoch, done, {name: total / number for name, total in sums.items()}))
         self.epoch += 1
 
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside, the model is what it would be now."""
+        return self._average.in_place() if self._average is not None else nullcontext()
+
     def tensors(self) -> dict[str, Tensor]:
-        return training_tensors(self._module, self._optimizer)
+        average = self._average.tensors() if self._average is not None else {}
+        return training_tensors(self._module, self._optimizer) | {AVERAGE + name: t for name, t in average.items()}
 
     def restore(self, tensors: Mapping[str, Tensor], *, epoch: int) -> None:
         """Back to where `tensors` were taken, after `epoch` epochs."""
         restore_training(self._module, self._optimizer, tensors)
+        if self._average is not None:
+            self._average.restore({n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(AVERAGE)})
         self.epoch = epoch
 
     def weights(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self._module.state_dict().items()}
+        with self.averaged():
+            return {name: tensor.detach().clone() for name, tensor in self._module.state_dict().items()}
 
     def finish(self, weights: Mapping[str, Tensor]) -> None:
         """The model gets these weights for good, low-rank changes merged."""

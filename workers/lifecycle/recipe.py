@@ -113,6 +113,7 @@ class TrainSettings(FrozenSettings):
     )
     warm_up: PositiveFloat = Field(0.06, lt=1, description="part of the steps in which the rates rise")
     weight_decay: NonNegativeFloat = Field(0.01, description="AdamW")
+    average: float = Field(0.0, ge=0, lt=1, description="decay of a moving average of the weights; 0: none")
     dropout: float = Field(0.1, ge=0, lt=1, description="of hidden states before the heads")
     forget: float = Field(0.08, ge=0, lt=1, description="part of subwords shown as unknown ones")
     recase: float = Field(0.06, ge=0, le=1, description="part of windows shown in lower case or in capitals only")

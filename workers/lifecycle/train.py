@@ -62,7 +62,8 @@ def learn(model: LoadedModel, gathered: TrainingData, recipe: TrainSettings, *, 
     def look() -> Look | None:
         if not dev:
             return None
-        found = score(read_logits(model, dev))
+        with course.averaged():
+            found = score(read_logits(model, dev))
         return Look(found.value, {"entity F1": found.entities.f1, "pair F1": found.relations.f1})
 
     wording = recipe.model_dump_json(exclude={"threads"})
