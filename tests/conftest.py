@@ -32,6 +32,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Last, as it takes so long that it may have to be left out.
+    items.sort(key=lambda item: item.get_closest_marker("containers") is not None)
     kafka, redis = found("kafka"), found("redis")
     for item in items:
         if item.get_closest_marker("kafka") and kafka is None:

@@ -1,7 +1,8 @@
 """Finds a broker and a Redis for tests, and starts what has to be started: once per session, ended with it.
 
-In this order: the ones named by KAFKA_BOOTSTRAP_SERVERS and REDIS_URL; containers, if a Docker engine answers; a local
-Apache Kafka (KAFKA_HOME, a folder with `kafka-local` and `libs/`) and a local redis-server; the embedded services.
+In this order: the ones named by KAFKA_BOOTSTRAP_SERVERS and REDIS_URL; a local Apache Kafka that KAFKA_HOME names (a
+folder with `kafka-local` and `libs/`); containers, if a Docker engine answers; a local redis-server; the embedded
+services.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Source:
 def find_kafka() -> Source | None:
     if named := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         return Source(f"KAFKA_BOOTSTRAP_SERVERS={named}", lambda stack, folder: named)
-    if engine_answers():
-        return Source(f"container {kafka_image()}", start_kafka_container)
     if (home := kafka_home()) is not None:
         return Source(f"Apache Kafka at {home}", lambda stack, folder: start_local_kafka(stack, folder, home))
+    if engine_answers():
+        return Source(f"container {kafka_image()}", start_kafka_container)
     return find_embedded(lambda services: services.bootstrap_servers)
 
 
