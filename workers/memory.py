@@ -16,9 +16,8 @@ def spare_the_collector() -> None:
     """To be called when all is loaded: what is there by now stays, and is not gone through again.
 
     Libraries and models are a million objects. Looking for cycles among them, each time enough new ones had been made,
-    was a fifth of the processor time of everything but the model.
+    was a fifth of the processor time of everything but the model. What is garbage by then stays too, which is little.
     """
-    gc.collect()
     gc.freeze()
 
 
