@@ -5,10 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.batching.policy import BatchLimit, Bucket, Buckets, Turn, Waiting, choose_bucket, due
+from workers.batching.policy import (
+    CPU_LIMIT,
+    GPU_LIMIT,
+    BatchLimit,
+    Bucket,
+    Buckets,
+    Turn,
+    Waiting,
+    choose_bucket,
+    due,
+    limit_for,
+)
 
 OBJECTIVE_S = 0.005
 AREAS = st.sampled_from([8, 16, 24, 256, 300])
@@ -173,6 +185,17 @@ def test_without_a_full_batch_the_most_tokens_go_first() -> None:
     many = bucket(area=256, count=1, first=Turn(1.0, 1))
     limit = BatchLimit(max_items=64, max_padded_tokens=8_192)
     assert choose_bucket([few, many], limit=limit, now_s=0.0) == many
+
+
+@pytest.mark.parametrize(
+    ("device", "calibrated", "expected"),
+    [("cpu", True, CPU_LIMIT), ("cuda:1", True, GPU_LIMIT), ("cuda", False, CPU_LIMIT), (None, True, CPU_LIMIT)],
+)
+def test_a_batch_is_large_only_on_a_gpu_and_where_a_calibration_makes_it_smaller(
+    device: str | None, calibrated: bool, expected: BatchLimit
+) -> None:
+    assert limit_for(None, None, device=device, calibrated=calibrated) == expected
+    assert limit_for(3, 99, device=device, calibrated=calibrated) == BatchLimit(3, 99)
 
 
 def test_nothing_waiting_is_no_batch() -> None:

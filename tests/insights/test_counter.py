@@ -58,7 +58,7 @@ class Application:
         self.state.load(dict(self.table))
         self.consumer = LeakyConsumer(self.logs)
         self.consumer.start({partition: self.state.position(scope_of(*partition)) for partition in self.logs})
-        self.counter = Counter(self.state, self.table, self.consumer.chain, self.consumer.seek)
+        self.counter = Counter(self.state, self.table, self.consumer.chain, self.consumer.seek, clock=self.clock)
 
     def step(self, what: str, count: int) -> None:
         match what:

@@ -6,6 +6,7 @@ in the table, behind what was counted (decision 0015).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -22,11 +23,20 @@ class Counter:
     them by then has been read. So a partition of which one is missing is read again from there, till it comes.
     """
 
-    def __init__(self, state: Insights, table: MutableMapping[str, Any], chain: Chain, seek: Seek) -> None:
+    def __init__(
+        self,
+        state: Insights,
+        table: MutableMapping[str, Any],
+        chain: Chain,
+        seek: Seek,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._state, self._table, self._chain, self._seek = state, table, chain, seek
+        self._clock = clock  # not the state's, which may be set back
         self._counted: list[Any] = []  # events
-        self._missing: dict[Partition, float] = {}  # when each was last sought; on the state's clock
-        self._taken_s = state.clock()
+        self._missing: dict[Partition, float] = {}  # when each was last sought
+        self._taken_s = clock()
 
     async def count(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -34,7 +44,7 @@ class Counter:
 
     def take(self, event: Any) -> None:
         """Count it, unless what comes before it is missing: then it will come again."""
-        self._taken_s = self._state.clock()
+        self._taken_s = self._clock()
         record = delivered(event.message)
         partition, position = (record.topic, record.partition), self._state.position(record.scope)
         if not self._chain.follows(partition, record.offset, position=position):
@@ -49,7 +59,7 @@ class Counter:
 
     async def read_again(self) -> None:
         """Called now and then: seek what is missing. What was read and does not come when nothing else does is, too."""
-        now_s = self._state.clock()
+        now_s = self._clock()
         if now_s - self._taken_s >= AGAIN_S:
             for partition, end in self._chain.ends().items():
                 if end > self._state.position(scope_of(*partition)):

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 AVERAGE = "average."  # in front of its tensors' names in a checkpoint
 _UPDATES = "updates"
+
+
+def averaged(average: MovingAverage | None) -> AbstractContextManager[None]:
+    """Inside, the module is what it would be if it were finished now."""
+    return average.in_place() if average is not None else nullcontext()
+
+
+def average_tensors(average: MovingAverage | None) -> dict[str, Tensor]:
+    """For a checkpoint."""
+    return {} if average is None else {AVERAGE + name: tensor for name, tensor in average.tensors().items()}
+
+
+def restore_average(average: MovingAverage | None, tensors: Mapping[str, Tensor]) -> None:
+    """From a checkpoint's tensors, whatever else is among them."""
+    if average is not None:
+        average.restore({n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(AVERAGE)})
 
 
 class MovingAverage:

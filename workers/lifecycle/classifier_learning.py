@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -13,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.optim import AdamW
 
 from workers.errors import ConfigurationError
-from workers.lifecycle.averaging import AVERAGE, MovingAverage
+from workers.lifecycle.averaging import MovingAverage, average_tensors, averaged, restore_average
 from workers.lifecycle.batches import forgotten
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.classifier_data import TextExample
@@ -102,13 +101,13 @@ class ClassifierCourse:
 
     def logits(self, examples: Sequence[TextExample]) -> Tensor:
         """[N, L] of the averaged weights."""
-        with torch.no_grad(), self._average.in_place() if self._average is not None else nullcontext():
+        with torch.no_grad(), averaged(self._average):
             vectors = read_vectors(self._encoder, [example.window for example in examples], dtype=self._dtype)
             return self._head(pad_rows(vectors))[: len(examples)]  # type: ignore[no-any-return]
 
     def weights(self) -> dict[str, Tensor]:
         """A copy of the averaged weights, for `finish`."""
-        with self._average.in_place() if self._average is not None else nullcontext():
+        with averaged(self._average):
             return {name: tensor.detach().clone() for name, tensor in self._module.state_dict().items()}
 
     def finish(self, weights: Mapping[str, Tensor]) -> None:
@@ -118,14 +117,12 @@ class ClassifierCourse:
             merge(part)
 
     def tensors(self) -> dict[str, Tensor]:
-        average = self._average.tensors() if self._average is not None else {}
-        return training_tensors(self._module, self._optimizer) | {AVERAGE + name: t for name, t in average.items()}
+        return training_tensors(self._module, self._optimizer) | average_tensors(self._average)
 
     def restore(self, tensors: Mapping[str, Tensor], *, epoch: int) -> None:
         """Back to where `tensors` were taken, after `epoch` epochs."""
         restore_training(self._module, self._optimizer, tensors)
-        if self._average is not None:
-            self._average.restore({n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(AVERAGE)})
+        restore_average(self._average, tensors)
         self.epoch = epoch
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from workers.lifecycle.averaging import AVERAGE, MovingAverage
+from workers.lifecycle.averaging import MovingAverage, average_tensors, averaged, restore_average
 from workers.lifecycle.batches import Noise, TrainingBatch, by_area, epoch_batches
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.examples import Example
@@ -71,17 +71,15 @@ class ExtractionCourse:
 
     def averaged(self) -> AbstractContextManager[None]:
         """Inside, the model is what it would be now."""
-        return self._average.in_place() if self._average is not None else nullcontext()
+        return averaged(self._average)
 
     def tensors(self) -> dict[str, Tensor]:
-        average = self._average.tensors() if self._average is not None else {}
-        return training_tensors(self._module, self._optimizer) | {AVERAGE + name: t for name, t in average.items()}
+        return training_tensors(self._module, self._optimizer) | average_tensors(self._average)
 
     def restore(self, tensors: Mapping[str, Tensor], *, epoch: int) -> None:
         """Back to where `tensors` were taken, after `epoch` epochs."""
         restore_training(self._module, self._optimizer, tensors)
-        if self._average is not None:
-            self._average.restore({n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(AVERAGE)})
+        restore_average(self._average, tensors)
         self.epoch = epoch
 
     def weights(self) -> dict[str, Tensor]:
