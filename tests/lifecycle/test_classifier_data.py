@@ -15,7 +15,8 @@ from tests.fakes.training_data import write_lines
 from workers.errors import ConfigurationError
 from workers.lifecycle.classifier_data import gather_lessons
 from workers.lifecycle.classifier_learning import batches_of
-from workers.lifecycle.classifier_recipe import ClassifierRecipe, is_classification, read_classifier_recipe
+from workers.lifecycle.classifier_recipe import ClassifierRecipe, read_classifier_recipe
+from workers.lifecycle.recipe_file import task_of
 
 
 def recipe_of(folder: Path, *lines: str) -> ClassifierRecipe:
@@ -99,8 +100,8 @@ def test_a_recipe_that_cannot_work_is_refused_in_one_line(tmp_path: Path, lines:
 def test_a_recipe_is_told_by_its_task(tmp_path: Path, content: str, ours: bool) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(content)
-    assert is_classification(path) is ours
-    assert not is_classification(tmp_path / "absent.yaml")
+    assert (task_of(path) == "classification") is ours
+    assert task_of(tmp_path / "absent.yaml") is None
 
 
 @given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=200), seed=st.integers(0, 9))

@@ -123,3 +123,9 @@ def test_many_quotes_are_drawn_without_repeats_and_few_are_all_taken() -> None:
 def test_too_little_to_learn_from_is_said() -> None:
     with pytest.raises(ConfigurationError, match="fewer than 2 documents"):
         School(long=(), short=(document(0),))
+
+
+def test_a_file_of_articles_is_told_from_one_of_abstracts() -> None:
+    abstracts, articles = [document(seed) for seed in range(3)], [long_document(seed, 1) for seed in range(3)]
+    school = School.of([[*abstracts, articles[0]], articles[1:], []])
+    assert (len(school.short), len(school.long)) == (4, 2)

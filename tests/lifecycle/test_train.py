@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from schemas.base import StageName
 from tests.fakes.tiny_model import tiny_trunk
-from tests.fakes.training_data import related_row, write_lines, write_training_data
+from tests.fakes.training_data import related_row, summarized_row, write_lines, write_training_data
 from workers.errors import ConfigurationError
 from workers.lifecycle.checkpoint import read_checkpoint, save_checkpoint
 from workers.lifecycle.gathering import gather
@@ -201,6 +202,7 @@ def test_a_whole_run_writes_a_model_that_opens_a_card_and_a_curve(tmp_path: Path
 def test_a_teams_own_labels_and_files_are_a_recipe(tmp_path: Path) -> None:
     rng = random.Random(1)
     write_lines(tmp_path / "own.jsonl", [related_row(rng, n, "redocred") for n in range(12)])
+    write_lines(tmp_path / "told.jsonl", [summarized_row(n) for n in range(12)])
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         """
@@ -218,12 +220,17 @@ def test_a_teams_own_labels_and_files_are_a_recipe(tmp_path: Path) -> None:
             types: {PER: PERSON, LOC: PLACE}
             relations: {place of birth: came_from}
         dev: []
+        summaries: [{path: told.jsonl, attribution: our minutes}]
         """
     )
     train(recipe, data=tmp_path, out=tmp_path / "out")
     config = read_config(tmp_path / "out")
     assert (config.entity_types, [r.name for r in config.relation_types]) == (("PERSON", "PLACE"), ["came_from"])
-    assert "own" in (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert StageName.SUMMARY in config.stages
+    assert config.quoting is not None
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "own" in card
+    assert "our minutes" in card
 
 
 def test_a_checkpoint_of_another_recipe_is_not_taken_up(tmp_path: Path) -> None:

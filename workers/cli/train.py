@@ -18,16 +18,21 @@ def train(
 ) -> None:
     """Train a model on DATA as CONFIG says and write weights, configuration, loss curve and model card to OUT.
 
-    With `task: classification` in CONFIG: labels for whole texts, else entities and relations. A run that was stopped
-    goes on where it was when it is started again.
+    With `task: classification` in CONFIG: labels for whole texts; with `task: summary`: which sentences to quote; else
+    entities and relations. A run that was stopped goes on where it was when it is started again.
     """
-    from workers.lifecycle.classifier_recipe import is_classification
+    from workers.lifecycle.recipe_file import task_of
 
-    if config is not None and is_classification(config):
+    task = None if config is None else task_of(config)
+    if config is not None and task == "classification":
         from workers.lifecycle.classifier_train import train_classifier
 
         train_classifier(config, data=data, out=out)
-        return
-    from workers.lifecycle.train import train as run_training
+    elif config is not None and task == "summary":
+        from workers.lifecycle.summary_train import train_summaries
 
-    run_training(config, data=data, out=out)
+        train_summaries(config, data=data, out=out)
+    else:
+        from workers.lifecycle.train import train as run_training
+
+        run_training(config, data=data, out=out)

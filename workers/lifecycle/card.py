@@ -10,15 +10,9 @@ from workers.models.config import ModelConfig
 CARD_FILE = "MODEL_CARD.md"
 
 _OTHERS = (
-    ("SciTLDR-A train (Cachola et al. 2020), Apache-2.0", "salience of sentences"),
     (
-        "GUM train (Zeldes 2017), annotations CC BY 4.0; only texts of the genres academic, court (CC BY 4.0), news, "
-        "interview (CC BY 2.5), bio, voyage (CC BY-SA 3.0)",
-        "salience of sentences",
-    ),
-    (
-        "The same two, and BANKING77 train (Casanueva et al. 2020), CC BY 4.0; CLINC150 train (Larson et al. 2019), CC "
-        "BY 3.0; sentence polarity (Pang and Lee 2005), CC BY 4.0: texts without their labels",
+        "the texts that have summaries, and BANKING77 train (Casanueva et al. 2020), CC BY 4.0; CLINC150 train (Larson "
+        "et al. 2019), CC BY 3.0; sentence polarity (Pang and Lee 2005), CC BY 4.0: without their labels",
         "restoring the sentence space",
     ),
     ("CLINC150 dev (Larson et al. 2019), CC BY 3.0", "temperature of labels"),
@@ -95,6 +89,7 @@ def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
             for source in recipe.sources
             if source.heldout
         ),
+        *(f"| {file.name}, {file.attribution} | salience of sentences |" for file in recipe.summed_up),
         *(f"| {name} | {use} |" for name, use in _OTHERS if packaged),
         *(["", "No test split and no set with an unknown or research-only licence was trained on."] * packaged),
     ]

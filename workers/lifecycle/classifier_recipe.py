@@ -14,25 +14,16 @@ from pydantic import (
     model_validator,
 )
 
-from workers.errors import ConfigurationError
-from workers.lifecycle.recipe_file import read_recipe_file, read_yaml
+from workers.lifecycle.recipe_file import NamedFile, read_recipe_file
 from workers.models.config import EncoderPart
 from workers.settings import FrozenSettings
 
-TASK = "classification"
 
+class LabelledFile(NamedFile):
+    """Texts with a label each."""
 
-class LabelledFile(FrozenSettings):
-    """A file of JSON lines with a text and its label each."""
-
-    path: str = Field(description="file inside --data, or an absolute path")
     text: str = Field("text", description="key of the text")
     label: str = Field("label", description="key of the label; not read where the texts have none of the labels")
-    attribution: str = Field("", description="whose data it is and under which licence; goes into the model card")
-
-    @property
-    def name(self) -> str:
-        return Path(self.path).name.removesuffix(".jsonl")
 
 
 class ClassifierRecipe(FrozenSettings):
@@ -104,15 +95,6 @@ class ClassifierRecipe(FrozenSettings):
         """The word vectors are left alone: half of all weights, and words not seen would not follow the seen."""
         parts: dict[str, tuple[EncoderPart, ...]] = {"frozen": (), "upper": ("plain",)}
         return parts.get(self.tune, ("lower", "plain"))
-
-
-def is_classification(config: Path) -> bool:
-    """Whether a recipe is one of ours. What cannot be read is not: the other reader tells why."""
-    try:
-        values = read_yaml(config)
-    except ConfigurationError:
-        return False
-    return isinstance(values, dict) and values.get("task") == TASK
 
 
 def read_classifier_recipe(path: Path) -> ClassifierRecipe:

@@ -137,8 +137,14 @@ def _versions() -> dict[str, str]:
 
 
 def evaluate(folder: Path, data: Path, *, report: Callable[[str], None] = print) -> dict[str, float]:
-    """What the model card states: F1, accuracy and ROUGE on the standard sets that `data` has, in points by name."""
-    settings = Settings(model=ModelSettings(name=str(folder)))
-    found = evaluate_model(str(folder), standard_suite(data), settings, report=report)
+    """What the model card states, of the standard sets that `data` has."""
+    return stated_scores(ModelSettings(name=str(folder)), standard_suite(data), report=report)
+
+
+def stated_scores(
+    model: ModelSettings, tasks: Sequence[SetTask], *, report: Callable[[str], None] = print
+) -> dict[str, float]:
+    """F1, accuracy and ROUGE in points by name: what a card states."""
+    found = evaluate_model(model.name, tasks, Settings(model=model), report=report)
     stated = ((one.name, figure) for one in found.sets for figure in one.figures if figure.gated)
     return {f"{name} {figure.name}": round(figure.value, 1) for name, figure in stated}

@@ -1,4 +1,4 @@
-"""What only the packaged model has beside entities and relations: the sentence space, salience, labels, test scores."""
+"""What a model has beside entities and relations: the sentence space, salience, and the packaged one's test scores."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from workers.lifecycle.evaluate import evaluate
 from workers.lifecycle.examples import Example
 from workers.lifecycle.quoting import School
 from workers.lifecycle.recipe import TrainSettings
-from workers.lifecycle.salience import PERMISSIVE_GENRES, SummedUp, read_documents, read_summed_up
+from workers.lifecycle.salience import SummedUp, read_documents, read_summed_up
 from workers.lifecycle.sentences import begin_from, restore_sentences, text_windows
+from workers.lifecycle.summary_recipe import SummedUpFile
 from workers.lifecycle.topics import cosines_of, fit_temperature, readable
 from workers.models.encoder import build_encoder
 from workers.models.folder import LoadedModel, open_model
@@ -41,9 +42,7 @@ def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: Train
     if recipe.packaged_extras:
         for name in SHORT_TEXTS:
             texts += [str(row["text"]) for row in read_lines(data / f"classification/{name}.jsonl")][: recipe.limit]
-        short, long = _summed_up(data)
-        documents = [*short, *long][: recipe.limit]
-        texts += [document.text for document in documents]
+    texts += [document.text for file in summed_up(data, recipe.summed_up, recipe.limit) for document in file]
     windows = [example.window for example in examples] + text_windows(model, texts, max_tokens=recipe.max_tokens)
     precision = choose_precision(recipe.precision, torch.device("cpu"))
     with Progress() as bar:
@@ -63,16 +62,14 @@ def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: Train
         )
 
 
-def _summed_up(data: Path) -> tuple[list[SummedUp], list[SummedUp]]:
-    """Short documents, and long ones of several genres."""
-    short = read_summed_up(data / "summarization/scitldr_a.train.jsonl")
-    return short, read_summed_up(data / "summarization/gum.train.jsonl", PERMISSIVE_GENRES)
+def summed_up(data: Path, files: Sequence[SummedUpFile], limit: int | None) -> list[list[SummedUp]]:
+    """By file."""
+    return [read_summed_up(data, file, limit) for file in files]
 
 
-def learn_salience(model: LoadedModel, data: Path, *, seed: int) -> Quoting:
+def learn_salience(model: LoadedModel, files: Sequence[Sequence[SummedUp]], *, seed: int) -> Quoting:
     """Puts a new salience head into the model; returns the weights by which its logits make a quote."""
-    short, long = (tuple(read_documents(model, documents)) for documents in _summed_up(data))
-    school, shape = School(long=long, short=short), model.config.heads
+    school, shape = School.of(read_documents(model, texts) for texts in files), model.config.heads
     head = school.head(model.encoder.width, shape, seed=seed)
     model.heads.salience.load_state_dict(head.state_dict())
     return school.quoting(model.encoder.width, shape, seed=seed)

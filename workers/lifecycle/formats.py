@@ -46,6 +46,7 @@ class Referenced:
     text: str
     sentences: tuple[str, ...]  # as the data set cuts the text, or as we do
     references: tuple[tuple[str, ...], ...]
+    genre: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class SummaryRow(_Row):
     summary: str | tuple[str, ...] | None = None
     references: tuple[str | tuple[str, ...], ...] = ()
     sents: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] | None = None
+    genre: str | None = None
 
 
 def _tagged(line: bytes, name: str) -> Labelled:
@@ -180,6 +182,7 @@ def _referenced(line: bytes, number: int) -> Referenced:
         text=row.text,
         sentences=tuple(row.text[start:end] for start, end in cut),
         references=tuple(_by_sentence(reference) for reference in references),
+        genre=row.genre,
     )
 
 

@@ -8,9 +8,10 @@ is not fitted but chosen, see `leading`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from workers.stages.results import Quoting, Weights
 from workers.stages.summary import evidence
 
 FOLDS = 4
+ABSTRACT_SENTENCES = 15  # abstracts have fewer, articles more
 LONG_TIMES = 3  # how often the few long documents are seen while a head learns
 SHORT_DOCUMENTS = 400  # as many of the short ones are enough for seven weights
 SHORT_SHARE = 0.5  # their weight, taken together, against that of the long ones
@@ -47,6 +49,15 @@ class School:
     def __post_init__(self) -> None:
         if max(len(self.long), len(self.short)) < 2:  # a fold would leave nothing to learn from
             raise ConfigurationError("salience cannot be learned from fewer than 2 documents: correct --data")
+
+    @classmethod
+    def of(cls, files: Iterable[Sequence[ReadDocument]]) -> School:
+        """By the usual length of a file's documents."""
+        long, short = list[ReadDocument](), list[ReadDocument]()
+        for documents in files:
+            lengths = [len(document.sentences) for document in documents]
+            (long if lengths and median(lengths) > ABSTRACT_SENTENCES else short).extend(documents)
+        return cls(tuple(long), tuple(short))
 
     def head(self, width: int, shape: HeadShape, *, seed: int, without: int | None = None) -> SalienceHead:
         """Trained on all documents, or on those that are not of one fold."""

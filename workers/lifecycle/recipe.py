@@ -8,19 +8,18 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
-from workers.lifecycle.recipe_file import read_recipe_file
+from workers.lifecycle.recipe_file import NamedFile, read_recipe_file
+from workers.lifecycle.summary_recipe import SummedUpFile
 from workers.models.config import EncoderShape, RelationType
 from workers.settings import FrozenSettings
 
 
-class Source(FrozenSettings):
+class Source(NamedFile):
     """A file of labelled texts, and how it is read."""
 
-    path: str = Field(description="file inside --data, or an absolute path")
     form: Literal["tagged", "related"] = Field(
         "tagged", description="tokens with BIO tags, or with entities and relations"
     )
-    attribution: str = Field("", description="whose data it is and under which licence; goes into the model card")
     types: dict[str, str] | None = Field(
         None,
         description="its entity types -> the model's; those it does not annotate are masked. None: as `labels` says",
@@ -39,10 +38,6 @@ class Source(FrozenSettings):
         if self.no_names is not None and self.form == "related":
             raise ValueError("no_names is for tagged files: a relation may need the entity; leave it out")
         return self
-
-    @property
-    def name(self) -> str:
-        return Path(self.path).name.removesuffix(".jsonl")
 
 
 _CROSSNER = tuple(
@@ -78,6 +73,17 @@ TRAINING = (
         attribution="FewRel (Han et al. 2018), MIT; text Wikipedia",
     ),
 )
+SUMMED_UP = (
+    SummedUpFile(
+        path="summarization/scitldr_a.train.jsonl", attribution="SciTLDR-A train (Cachola et al. 2020), Apache-2.0"
+    ),
+    SummedUpFile(
+        path="summarization/gum.train.jsonl",
+        genres=("academic", "bio", "court", "interview", "news", "voyage"),  # whose texts have a permissive licence
+        attribution="GUM train (Zeldes 2017), annotations CC BY 4.0; texts: academic, court CC BY 4.0, news, interview "
+        "CC BY 2.5, bio, voyage CC BY-SA 3.0",
+    ),
+)
 DEV = (Source(path="ner/uner_ewt.dev.jsonl", attribution="Universal NER EWT (Mayhew et al. 2024), CC BY-SA 4.0"),)
 
 
@@ -92,9 +98,12 @@ class TrainSettings(FrozenSettings):
     relation_types: tuple[RelationType, ...] = Field(RELATION_TYPES, description="and what may stand between which")
     sources: tuple[Source, ...] = Field(TRAINING, min_length=1, description="what it learns from")
     dev: tuple[Source, ...] = Field(DEV, description="what tells the best epoch and the thresholds; never learned from")
-    packaged_extras: bool = Field(
-        True, description="whether salience, labels and test scores of the packaged model are made"
+    summaries: tuple[SummedUpFile, ...] | None = Field(
+        None,
+        description="texts with summaries, from which the salience of sentences is learned; None: those of the "
+        "packaged model with packaged_extras, else none",
     )
+    packaged_extras: bool = Field(True, description="whether labels and test scores of the packaged model are made")
     encoder: EncoderShape = Field(
         EncoderShape(case_at="input", trained=("case", "lower", "plain", "tuned"), plain_layers=2),
         description="what is tuned",
@@ -125,6 +134,12 @@ class TrainSettings(FrozenSettings):
     threads: NonNegativeInt = Field(0, description="threads of one operation; 1 where others use the cores too, 0: all")
     limit: PositiveInt | None = Field(None, description="texts per data set; for a quick try")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the passes; the weights stay fp32")
+
+    @property
+    def summed_up(self) -> tuple[SummedUpFile, ...]:
+        if self.summaries is not None:
+            return self.summaries
+        return SUMMED_UP if self.packaged_extras else ()
 
 
 def read_recipe(path: Path | None) -> TrainSettings:

@@ -6,12 +6,32 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from workers.errors import ConfigurationError
 from workers.settings import FrozenSettings
 
 RecipeT = TypeVar("RecipeT", bound=FrozenSettings)
+
+
+class NamedFile(FrozenSettings):
+    """A file of JSON lines that a recipe names."""
+
+    path: str = Field(description="file inside --data, or an absolute path")
+    attribution: str = Field("", description="whose data it is and under which licence; goes into the model card")
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name.removesuffix(".jsonl")
+
+
+def task_of(config: Path) -> object:
+    """What a recipe says that it is for. None where it says nothing or cannot be read: who reads it whole tells why."""
+    try:
+        values = read_yaml(config)
+    except ConfigurationError:
+        return None
+    return values.get("task") if isinstance(values, dict) else None
 
 
 def read_yaml(path: Path) -> object:

@@ -15,9 +15,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from workers.errors import ConfigurationError
 from workers.lifecycle.answers import area_batches
-from workers.lifecycle.data import read_lines
+from workers.lifecycle.formats import SummarySet, read_file
 from workers.lifecycle.overlap import overlaps
+from workers.lifecycle.summary_recipe import SummedUpFile
 from workers.models.config import HeadShape
 from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel
@@ -29,7 +31,6 @@ from workers.stages.summary import evidence, quotable, sentences_once
 from workers.text.sentences import split_sentences
 from workers.text.windows import cut_windows
 
-PERMISSIVE_GENRES = frozenset({"academic", "bio", "court", "news", "interview", "voyage"})
 EPOCHS = 8
 BATCH_DOCUMENTS = 32
 RATE = 1e-3
@@ -64,16 +65,16 @@ class ReadDocument:
         return quotable(self.tokens.numpy())
 
 
-def read_summed_up(path: Path, genres: frozenset[str] | None = None) -> list[SummedUp]:
-    """`{"text", "summary" or "references", "genre"?}`; of all genres if none are named."""
-    found = []
-    for row in read_lines(path):
-        if genres is not None and row["genre"] not in genres:
-            continue
-        references = row.get("references") or [row["summary"]]
-        assert isinstance(references, list)
-        found.append(SummedUp(str(row["text"]), tuple(map(str, references))))
-    return found
+def read_summed_up(folder: Path, file: SummedUpFile, limit: int | None = None) -> list[SummedUp]:
+    """Raises ConfigurationError for a file that cannot be read or holds no text of its genres."""
+    path = folder / file.path
+    content = read_file(path, limit).content
+    if not isinstance(content, SummarySet):
+        raise ConfigurationError(f"{path}: texts without summaries: records need text, and summary or references")
+    chosen = [one for one in content.documents if not file.genres or one.genre in file.genres]
+    if not chosen:
+        raise ConfigurationError(f"{path}: no text has one of the genres {', '.join(file.genres)}: correct the recipe")
+    return [SummedUp(one.text, tuple(" ".join(reference) for reference in one.references)) for one in chosen]
 
 
 def read_documents(model: LoadedModel, documents: Sequence[SummedUp]) -> list[ReadDocument]:

@@ -14,7 +14,7 @@ from workers.lifecycle.card import write_card
 from workers.lifecycle.checkpoint import drop_checkpoint, require_free
 from workers.lifecycle.curve import require_plotting
 from workers.lifecycle.devset import dev_examples, read_logits, score
-from workers.lifecycle.extras import learn_salience, packaged_scores, restore_space, topic_temperature
+from workers.lifecycle.extras import learn_salience, packaged_scores, restore_space, summed_up, topic_temperature
 from workers.lifecycle.gathering import TrainingData, gather
 from workers.lifecycle.learning import ExtractionCourse
 from workers.lifecycle.recipe import TrainSettings, read_recipe
@@ -94,7 +94,7 @@ def stages_of(recipe: TrainSettings) -> tuple[StageName, ...]:
     learned = {StageName.ENTITIES, StageName.CLASSIFICATION}
     if recipe.relation_types:
         learned.add(StageName.RELATIONS)
-    if recipe.packaged_extras or recipe.start is not None:
+    if recipe.summed_up or recipe.start is not None:
         learned.add(StageName.SUMMARY)
     return tuple(stage for stage in StageName if stage in learned)
 
@@ -113,7 +113,8 @@ def finish(
     model: LoadedModel, gathered: TrainingData, recipe: TrainSettings, record: TrainingRecord, *, data: Path, out: Path
 ) -> None:
     """Everything after the long part: salience, temperatures, thresholds, scores, card."""
-    quoting = learn_salience(model, data, seed=recipe.seed) if recipe.packaged_extras else None
+    files = summed_up(data, recipe.summed_up, recipe.limit)
+    quoting = learn_salience(model, files, seed=recipe.seed) if files else None
     stored = save_model(out, model, model.config.model_copy(update={"training": record, "quoting": quoting}))
     stored = calibrate(out, stored, gathered.kept, max_tokens=recipe.max_tokens)
     if recipe.packaged_extras:
