@@ -16,7 +16,7 @@ LONGEST_FUNCTION = 60
 
 COMPOSITION = {"workers.compose", "workers.serving"}
 # Everybody may import these; they import nothing of ours but schemas.
-FREE = {"workers.errors", "workers.settings", "workers.remembered", "workers.apart"}
+FREE = {"workers.errors", "workers.settings", "workers.remembered", "workers.apart", "workers.cores"}
 # module -> (our modules it may import, third-party packages it may import)
 ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "schemas": (set(), {"pydantic"}),
@@ -88,6 +88,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "workers.errors": (set(), set()),
     "workers.apart": (set(), set()),
     "workers.memory": (set(), set()),
+    "workers.cores": (set(), set()),
     "workers.remembered": (set(), {"pydantic"}),
     "workers.trial": ({"schemas", "workers.enrich", "workers.transport.base"}, {"orjson", "pydantic"}),
     "workers.calibrations": (

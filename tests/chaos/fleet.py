@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -35,6 +36,7 @@ class Fleet:
     _due_s: dict[int, float] = field(default_factory=dict)  # when a slot is to be started again
 
     def start(self, slot: int) -> None:
+        """With its share of the cores, as a pod has it: threads of several workers for each core hold each other up."""
         with self._lock:
             self.starts += 1
             self.processes[slot] = start_worker(
@@ -45,7 +47,11 @@ class Fleet:
                 slot=slot,
                 number=self.starts,
                 static=self.plan.static,
-                environment={"ENRICH_TELEMETRY__PORT": "0", "ECHO_EPOCH_MS": str(self.plan.epoch_ms)},
+                environment={
+                    "ENRICH_TELEMETRY__PORT": "0",
+                    "ENRICH_MODEL__THREADS": str(max(1, (os.cpu_count() or 1) // self.plan.workers)),
+                    "ECHO_EPOCH_MS": str(self.plan.epoch_ms),
+                },
                 without=("ENRICH_CONFIG", "ENRICH_KAFKA_", "ENRICH_EPOCH_"),
             )
 

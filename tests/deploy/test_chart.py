@@ -166,6 +166,8 @@ def test_the_page_answers_under_its_names_and_asks_the_trial_beside_it() -> None
     names = settings.host_names.split(",")
     assert {service["metadata"]["name"], "enrichment.example.com"} <= set(names)
     (port,) = [entry["value"] for entry in trial["env"] if entry["name"] == "ENRICH_SERVE__PORT"]
+    (threads,) = [entry["valueFrom"] for entry in trial["env"] if entry["name"] == "ENRICH_MODEL__THREADS"]
+    assert threads["resourceFieldRef"]["containerName"] == trial["name"]
     assert settings.serve_url == f"http://127.0.0.1:{port}"
     assert "ENRICH_SERVE__HOST" not in {entry["name"] for entry in trial["env"]}  # loopback, its default
     assert "ports" not in trial
@@ -213,6 +215,23 @@ def test_what_cannot_work_is_refused_before_anything_is_installed(values: dict[s
 
     with pytest.raises(InstallError, match=why):
         render(values)
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, True),
+        ({"resources": {"requests": {"cpu": "1500m"}}}, True),
+        ({"resources": {"requests": {"cpu": None}}}, False),  # a reference to what is not there would be zero
+        ({"config": {"model": {"threads": 3}}}, False),  # the environment would win over it
+    ],
+)
+def test_a_worker_has_as_many_threads_as_it_was_promised_cores(values: dict[str, Any], told: bool) -> None:
+    (worker,) = pod(render(values))["containers"]
+    sources = [entry["valueFrom"] for entry in worker["env"] if entry["name"] == "ENRICH_MODEL__THREADS"]
+    reference = {"containerName": "worker", "resource": "requests.cpu", "divisor": "1"}
+    assert sources == [{"resourceFieldRef": reference}] * told
 
 
 @needs_helm

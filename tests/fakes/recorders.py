@@ -29,9 +29,7 @@ class RememberingRecorder:
         self.loads.append(load)
 
 
-def an_epoch(
-    *, enriched: int = 3, dead: int = 1, tombstones: int = 0, tokens: int = 300, under_way: int = 0
-) -> CommittedEpoch:
+def an_epoch(*, enriched: int = 3, dead: int = 1, tombstones: int = 0, tokens: int = 300) -> CommittedEpoch:
     return CommittedEpoch(
         documents={"enriched": enriched, "dead_letter": dead, "tombstone": tombstones},
         dead_letters={("validate", "invalid_json"): dead} if dead else {},
@@ -40,7 +38,6 @@ def an_epoch(
         tokens=tokens,
         seconds={"forward": 0.2, "publish": 0.02},
         epoch_s=0.3,
-        under_way=under_way,
     )
 
 

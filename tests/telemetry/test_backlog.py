@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -144,16 +145,33 @@ def test_what_is_under_way_is_counted_as_done_with_time_but_never_more_than_that
     assert meter.backlog_s == 100.0
 
 
+def test_what_models_have_answered_and_what_is_only_to_be_published_is_done() -> None:
+    clock = FakeClock()
+    meter = BacklogMeter(assumed_tokens=100.0, assumed_tokens_per_s=100.0, clock=clock)
+    meter.standing(replace(a_load(100, documents=30), answered_tokens=700, answered=10))
+    meter.committed(an_epoch(enriched=10, dead=0, tokens=1_000))
+    assert meter.backlog_s == 100.0 - 7.0 - 10.0
+    clock.advance(5.0)
+    assert meter.backlog_s == 100.0 - 22.0
+    meter.standing(replace(a_load(90, documents=20), answered_tokens=900))  # it was told anew: nothing is counted twice
+    assert meter.backlog_s == 90.0 - 9.0
+
+
 def test_epochs_that_end_together_are_measured_together() -> None:
     """Three commits in a moment and then none for long: the moments are not how fast it is."""
     clock = FakeClock()
     meter = BacklogMeter(assumed_tokens=100.0, clock=clock)
-    meter.standing(a_load(10_000, documents=96))
-    for _ in range(4):
-        clock.advance(9.6)
-        for _ in range(3):
-            meter.committed(an_epoch(enriched=32, dead=0, tokens=3_200, under_way=2))
-    assert meter.tokens_per_s == pytest.approx(1_000.0)
+    for _ in range(5):
+        for second in range(1, 10):
+            clock.advance(1.0)
+            meter.standing(replace(a_load(10_000, documents=96), answered_tokens=1_000 * second))
+            if meter.measured:
+                assert meter.tokens_per_s == pytest.approx(1_000.0)
+        clock.advance(0.6)
+        for done in (1, 2, 3):
+            meter.committed(an_epoch(enriched=32, dead=0, tokens=3_200))
+            meter.standing(replace(a_load(10_000, documents=96), answered_tokens=9_600 - 3_200 * done))
+    assert meter.measured
 
 
 def test_before_the_first_commit_documents_under_way_tell_how_long_they_are() -> None:

@@ -65,4 +65,5 @@ class BatcherStats:
     failed_windows: int = 0
     out_of_memory: int = 0  # batches that did not fit
     waiting: int = 0  # windows ready and not yet on the device
+    waiting_tokens: int = 0  # padded, of them
     max_padded_tokens: int = 0  # the budget in force; below the setting after an out-of-memory

@@ -38,5 +38,5 @@ class Counts:
         failed, memory = self._stats.failed_batches + 1, self._stats.out_of_memory + (cause.code == OUT_OF_MEMORY)
         self._stats = replace(self._stats, failed_batches=failed, out_of_memory=memory)
 
-    def snapshot(self, *, waiting: int, max_padded_tokens: int) -> BatcherStats:
-        return replace(self._stats, waiting=waiting, max_padded_tokens=max_padded_tokens)
+    def snapshot(self, *, waiting: int, waiting_tokens: int, max_padded_tokens: int) -> BatcherStats:
+        return replace(self._stats, waiting=waiting, waiting_tokens=waiting_tokens, max_padded_tokens=max_padded_tokens)

@@ -160,6 +160,11 @@ class Buckets(Generic[ItemT]):
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def tokens(self) -> int:
+        """Padded, of all of them."""
+        return sum(queue.tokens for queue in self._queues.values())
+
     def __iter__(self) -> Iterator[Bucket]:
         for key, queue in self._queues.items():
             yield Bucket(key, queue.longest, len(queue.heap), queue.tokens, queue.heap[0].turn)

@@ -75,7 +75,11 @@ class WaitingRoom(Generic[PreparedT, RawT]):
 
     def stats(self) -> BatcherStats:
         with self._changed:
-            return self._counts.snapshot(waiting=len(self._buckets), max_padded_tokens=self._limit.max_padded_tokens)
+            return self._counts.snapshot(
+                waiting=len(self._buckets),
+                waiting_tokens=self._buckets.tokens,
+                max_padded_tokens=self._limit.max_padded_tokens,
+            )
 
     # --- for the device
 

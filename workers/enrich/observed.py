@@ -9,6 +9,7 @@ from dataclasses import replace
 from schemas import FailedStep, StageName
 from workers.enrich.outcome import Enriched, Failed, Outcome
 from workers.enrich.outgoing import TOO_LARGE
+from workers.enrich.under_way import UnderWay
 from workers.errors import EnrichError
 from workers.telemetry.recorder import CommittedEpoch, Load
 from workers.telemetry.traces import EpochTrace, TracedDocument
@@ -24,7 +25,6 @@ def committed_epoch(
     too_large: int,
     seconds: Mapping[str, float],
     epoch_s: float,
-    under_way: int,
 ) -> CommittedEpoch:
     """One pass over the outcomes, which looks at nothing that grows with a text. `too_large` of the enriched ones came
     out as dead letters."""
@@ -48,18 +48,23 @@ def committed_epoch(
         documents[DEAD_LETTER] += too_large
         dead[FailedStep.PUBLISH.value, TOO_LARGE] += too_large
     by_stage = {stage.value: count for stage, count in stages.items() if count}
-    return CommittedEpoch(documents, dead, by_stage, epoch.size_bytes, tokens, seconds, epoch_s, under_way)
+    return CommittedEpoch(documents, dead, by_stage, epoch.size_bytes, tokens, seconds, epoch_s)
 
 
-def load_of(transport: Transport, epochs: Sequence[Epoch], *, tokens: int, stopping: bool) -> Load:
+def load_of(
+    transport: Transport, under_way: Sequence[UnderWay], *, tokens: int, answered_tokens: int, stopping: bool
+) -> Load:
     """A transport that cannot tell where it stands is well, and behind by nothing; one that fails to is not well. Never
     raises: a look must not make the loop read again."""
+    epochs = [item.epoch for item in under_way]
     load = Load(
         stopping=stopping,
         epochs=len(epochs),
         documents=sum(len(epoch.records) for epoch in epochs),
+        answered=sum(len(item.epoch.records) for item in under_way if item.answered),
         size_bytes=sum(epoch.size_bytes for epoch in epochs),
         tokens=tokens,
+        answered_tokens=answered_tokens,
     )
     if not isinstance(transport, Observable):
         return load

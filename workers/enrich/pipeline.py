@@ -26,7 +26,7 @@ from workers.enrich.permits import Permits
 from workers.enrich.reading import Accepted, Reader, Reading
 from workers.enrich.validate import validate
 from workers.settings import LimitSettings
-from workers.telemetry.steps import StepTimes
+from workers.telemetry.steps import ANSWER, StepTimes
 from workers.telemetry.watch import Watch
 from workers.transport.base import IncomingRecord
 
@@ -55,7 +55,7 @@ class Pipeline:
             with watch.step("segment"):
                 read = self.reader.read(checked)  # the accepted ones become readings
         readings = [item for item in read if isinstance(item, Reading)]
-        with self.permits.take(sum(reading.tokens for reading in readings)), watch.phase("answer"):
+        with self.permits.take(sum(reading.tokens for reading in readings)), watch.phase(ANSWER):
             answered = self.ask(readings, watch)
         with watch.step("assemble"):
             shares = {lane: iter(found) for lane, found in answered.items()}
@@ -66,6 +66,12 @@ class Pipeline:
                 for item in read
             ]
         return [_stamped(outcome, watch) for outcome in outcomes]
+
+    @property
+    def answered_tokens(self) -> int:
+        """Of those that models are asked about now; about, as what waits is counted with its padding."""
+        waiting = sum(answers.batcher.stats().waiting_tokens for answers in self.answers.values())
+        return max(0, self.permits.out - waiting)
 
     def rehearse(self) -> None:
         """Every model answers a text of our own. Raises DeviceLost if one does not: then no document is to blame."""

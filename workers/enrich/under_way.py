@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas import FailedStep
 from workers.enrich.outcome import Failed, Failure, Outcome
-from workers.telemetry.steps import StepTimes
+from workers.telemetry.steps import ANSWER, StepTimes
 from workers.telemetry.traces import EpochTrace
 from workers.transport.base import Epoch, IncomingRecord, Suspect
 
@@ -35,6 +35,11 @@ class UnderWay:
         """What the pipeline made of it. Raises whatever left the pipeline."""
         assert self.outcomes is not None
         return self.outcomes.result()
+
+    @property
+    def answered(self) -> bool:
+        """Whether models have nothing more to do for it."""
+        return any(interval.step == ANSWER for interval in self.steps.intervals())
 
     @property
     def awaited(self) -> Future[Any] | None:

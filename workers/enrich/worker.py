@@ -186,6 +186,7 @@ class Worker:
         if head.trace is not None:
             head.trace.end()
         head.steps.add("publish", now_s - head.sent_s)
+        self._next_standing_s = now_s  # it has changed
         self.recorder.committed(
             committed_epoch(
                 head.epoch,
@@ -193,7 +194,6 @@ class Worker:
                 too_large=head.too_large,
                 seconds=head.steps.seconds(),
                 epoch_s=now_s - head.read_s,
-                under_way=len(self._under_way),
             )
         )
 
@@ -202,9 +202,14 @@ class Worker:
         now_s = self.clock()
         if now_s >= self._next_standing_s:
             self._next_standing_s = now_s + STANDING_S
-            epochs = [item.epoch for item in self._under_way]
-            asked, stopping = self.pipeline.permits.out, self._stop.is_set()
-            self.recorder.standing(load_of(self.transport, epochs, tokens=asked, stopping=stopping))
+            load = load_of(
+                self.transport,
+                self._under_way,
+                tokens=self.pipeline.permits.out,
+                answered_tokens=self.pipeline.answered_tokens,
+                stopping=self._stop.is_set(),
+            )
+            self.recorder.standing(load)
 
     def wait_for_head(self) -> None:
         """Sleep until something may have changed, but never long enough to miss a poll."""

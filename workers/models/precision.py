@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from workers.cores import granted_cores
 from workers.errors import ConfigurationError
 from workers.models.measured import DTYPES, FloatFormat, Verdict, verdict_for
 
@@ -59,11 +60,11 @@ def _cpu_has_bf16() -> bool:
 
 @cache
 def default_threads() -> int:
-    """Of one operation, as torch chooses by itself: to be asked before anybody has set another number."""
-    return torch.get_num_threads()
+    """Of one operation: as torch chooses by itself, but no more than the container has cores. To be asked before
+    anybody has set another number."""
+    return min(torch.get_num_threads(), granted_cores() or torch.get_num_threads())
 
 
 def use_threads(threads: int) -> None:
-    """Of one operation, for all models of the process; 0 leaves it to torch."""
-    if threads:
-        torch.set_num_threads(threads)
+    """Of one operation, for all models of the process; 0 is `default_threads`."""
+    torch.set_num_threads(threads or default_threads())

@@ -35,7 +35,11 @@ class ModelSettings(FrozenSettings):
         "auto", description="of windows in a pass; auto: none where the attention kernel takes several lengths (CUDA)"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    threads: NonNegativeInt = Field(0, description="threads of one operation; 0 leaves it to torch")
+    threads: NonNegativeInt = Field(
+        0,
+        description="threads of one operation; 0: as is fast here, within the container's limit; workers that share a "
+        "machine want a part of its cores each",
+    )
 
 
 class NamedModel(FrozenSettings):

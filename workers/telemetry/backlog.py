@@ -2,14 +2,15 @@
 
 Tokens a second are what the worker does while more waits than it has taken. A worker with little to do spends its time
 waiting for documents and for half-empty epochs, so what it does then says nothing about what it could do. Epochs that
-are under way together share the device and end together, three commits in a moment and then none for long: so time is
-taken over as many commits as there are epochs under way.
+are under way together share the device and end together, three commits in a moment and then none for long: so what was
+answered of them counts with what is committed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from workers.telemetry.recorder import CommittedEpoch, Load
 
@@ -37,46 +38,46 @@ class BacklogMeter:
         self._assumed_tokens_per_s = assumed_tokens_per_s
         self._tokens = self._documents = 0.0  # of recent documents
         self._busy_tokens = self._busy_s = 0.0  # while more was waiting
-        self._since_s: float | None = None  # a commit, if more was waiting ever since, and
-        self._since_tokens = 0  # what was committed since then
-        self._commits_left = 0  # until as many were as were under way
-        self._begun_s = 0.0  # since when what is under way is worked on
-        self._load = Load()
+        self._fresh_tokens = self._fresh_s = 0.0  # the same since the last commit
+        self._committed_tokens = 0
+        self._load, self._told_s, self._done_tokens = Load(), 0.0, 0.0  # where it stood when it last told
+        self._interrupted = True  # whether what is done by then cannot be held against what is done now
 
     def assume(self, tokens_per_s: float | None) -> None:
         """The calibrated speed, once it is known."""
         self._assumed_tokens_per_s = tokens_per_s
 
     def standing(self, load: Load) -> None:
-        if self._load.documents == 0:
-            self._begun_s = self._clock()
-        self._load = load
-        if load.waiting == 0:
-            self._since_s = None
+        """Time and progress since it was told last count if something was waiting at both ends."""
+        now_s, done_tokens = self._clock(), self._committed_tokens + self._answered(load)
+        if load.waiting > 0 and self._load.waiting > 0 and not self._interrupted:
+            self._fresh_tokens += done_tokens - self._done_tokens
+            self._fresh_s += now_s - self._told_s
+        self._load, self._told_s, self._done_tokens = load, now_s, done_tokens
+        self._interrupted = self._documents == 0  # how long they are is not known yet
 
     def committed(self, epoch: CommittedEpoch) -> None:
-        now_s = self._begun_s = self._clock()
         fade = 0.5 ** (epoch.count / HALF_LIFE_DOCUMENTS)
         self._tokens = fade * self._tokens + epoch.tokens
         self._documents = fade * self._documents + epoch.count
-        if self._since_s is not None:
-            self._since_tokens += epoch.tokens
-            self._commits_left -= 1
-            if self._commits_left <= 0:
-                self._add_busy(self._since_tokens, now_s - self._since_s)
-                self._since_s = None
-        if self._since_s is None and self._load.waiting > 0:
-            self._since_s, self._since_tokens, self._commits_left = now_s, 0, epoch.under_way + 1
+        self._committed_tokens += epoch.tokens
+        self._add_fresh()
 
     def aborted(self) -> None:
-        """The time until the next commit is that of a fault, and what was done is done again."""
-        self._since_s = None
-        self._begun_s = self._clock()
+        """The time since the last commit and until it tells again is that of a fault, and what was under way is done
+        again."""
+        self._interrupted, self._fresh_tokens, self._fresh_s = True, 0.0, 0.0
+        self._load = replace(self._load, documents=0, answered=0, answered_tokens=0)
 
-    def _add_busy(self, tokens: int, busy_s: float) -> None:
-        fade = 0.5 ** (busy_s / HALF_LIFE_S)
-        self._busy_tokens = fade * self._busy_tokens + tokens
-        self._busy_s = fade * self._busy_s + busy_s
+    def _answered(self, load: Load) -> float:
+        """Tokens of what is under way that are done."""
+        return load.answered_tokens + load.answered * self.tokens_per_document
+
+    def _add_fresh(self) -> None:
+        fade = 0.5 ** (self._fresh_s / HALF_LIFE_S)
+        self._busy_tokens = fade * self._busy_tokens + self._fresh_tokens
+        self._busy_s = fade * self._busy_s + self._fresh_s
+        self._fresh_tokens = self._fresh_s = 0.0
 
     @property
     def measured(self) -> bool:
@@ -106,14 +107,14 @@ class BacklogMeter:
     def backlog_s(self) -> float | None:
         """Seconds until this worker has caught up if nothing more arrives; None if its speed is not known yet.
 
-        What is under way lags until it is committed, but some of it is done: as much as the time since the last commit
-        was good for.
+        What is under way lags until it is committed, but some of it is done: as much as was answered when the worker
+        last told, and what the time since then was good for.
         """
         speed, load = self.tokens_per_s, self._load
         if load.lag_records == 0:
             return 0.0
         if speed is None:
             return None
-        under_way_s = min(load.documents, load.lag_records) * self.tokens_per_document / speed
-        done_s = min(under_way_s, self._clock() - self._begun_s)
-        return self.backlog_tokens / speed - done_s
+        under_way = min(load.documents, load.lag_records) * self.tokens_per_document
+        done = self._answered(load) + speed * (self._clock() - self._told_s)
+        return (self.backlog_tokens - min(under_way, done)) / speed

@@ -21,7 +21,6 @@ class CommittedEpoch:
     tokens: int  # of their windows, whoever answered them
     seconds: Mapping[str, float]  # by step, publish among them
     epoch_s: float  # from read to visible
-    under_way: int = 0  # epochs that were read and are not visible yet
 
     @property
     def count(self) -> int:
@@ -38,8 +37,10 @@ class Load:
     lag: Mapping[tuple[str, int], int] = field(default_factory=dict)  # records not committed, by topic and partition
     epochs: int = 0  # under way, as are the next two
     documents: int = 0
+    answered: int = 0  # of those documents, in epochs for which models have nothing more to do
     size_bytes: int = 0
     tokens: int = 0  # that models are asked about
+    answered_tokens: int = 0  # of those
 
     @property
     def lag_records(self) -> int:

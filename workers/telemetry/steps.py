@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 Clock = Callable[[], float]  # seconds, monotonic
+ANSWER = "answer"  # the phase in which models are asked about an epoch
 
 
 class Stopwatch:

@@ -63,3 +63,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $image := .Values.insights.image }}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}{{ else }}{{ $image.repository }}:{{ $image.tag }}{{ end }}
 {{- end }}
+
+{{/* Threads of an operation: as many as the container was promised cores, for it sees those of the whole node. */}}
+{{- define "enrich.threads" -}}
+{{- $container := index . 0 }}
+{{- if and (dig "requests" "cpu" "" (index . 1)) (not (dig "model" "threads" 0 (index . 2))) }}
+- name: ENRICH_MODEL__THREADS
+  valueFrom:
+    resourceFieldRef: {containerName: {{ $container }}, resource: requests.cpu, divisor: "1"}
+{{- end }}
+{{- end }}

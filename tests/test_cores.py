@@ -1,0 +1,48 @@
+"""What a container's limit leaves, read from control groups of both versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workers.cores import granted_cores
+
+
+def written(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("own", "around", "cores"),
+    [
+        ("200000 100000", "max 100000", 2),
+        ("150000 100000", "max 100000", 1),
+        ("50000 100000", None, 1),
+        ("max 100000", "max 100000", None),
+        ("400000 100000", "300000 100000", 3),
+        ("what is this", None, None),
+        (None, None, None),
+    ],
+)
+def test_the_narrowest_group_counts(tmp_path: Path, own: str | None, around: str | None, cores: int | None) -> None:
+    (tmp_path / "own").write_text("0::/pods/worker\n", encoding="utf-8")
+    if own is not None:
+        written(tmp_path / "groups/pods/worker", "cpu.max", own)
+    if around is not None:
+        written(tmp_path / "groups/pods", "cpu.max", around)
+    assert granted_cores(tmp_path / "groups", tmp_path / "own") == cores
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("350000", 3), ("-1", None)])
+def test_the_first_version_is_read_too(tmp_path: Path, quota: str, cores: int | None) -> None:
+    """As a container sees it: the path is the host's, its own group is mounted as the root."""
+    (tmp_path / "own").write_text("4:memory:/docker/1\n3:cpu,cpuacct:/docker/1\n", encoding="utf-8")
+    written(tmp_path / "groups/cpu", "cpu.cfs_quota_us", quota)
+    written(tmp_path / "groups/cpu", "cpu.cfs_period_us", "100000")
+    assert granted_cores(tmp_path / "groups", tmp_path / "own") == cores
+
+
+def test_a_system_without_control_groups_limits_nothing(tmp_path: Path) -> None:
+    assert granted_cores(tmp_path, tmp_path / "absent") is None
