@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -13,6 +14,9 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from tests.deploy.chart import CHART
 from workers.insights.metrics import METRICS as OF_INSIGHTS
@@ -88,6 +92,12 @@ def test_every_alert_links_a_section_of_the_runbook_that_says_what_to_do() -> No
         assert rule["labels"]["severity"] in ("page", "ticket")
 
 
+def as_grafana_reads(dashboard: dict[str, Any]) -> Any:
+    """Read into the types that Grafana's schemas generate, and written again."""
+    register_default_plugins()
+    return json.loads(JSONEncoder().encode(Dashboard.from_json(copy.deepcopy(dashboard))))
+
+
 def slug(title: str) -> str:
     """As GitHub makes anchors of headings."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
@@ -110,6 +120,29 @@ def test_the_dashboard_is_whole() -> None:
         assert place["x"] + place["w"] <= 24
         assert panel["datasource"]["uid"] == "${datasource}"
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def lost(given: Any, kept: Any, path: str = "") -> list[str]:
+    """Where `given` has something that `kept` has not."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        return [place for key, value in given.items() for place in lost(value, kept.get(key), f"{path}/{key}")]
+    if isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        return [
+            place
+            for number, pair in enumerate(zip(given, kept, strict=True))
+            for place in lost(*pair, f"{path}/{number}")
+        ]
+    return [] if given == kept else [path]
+
+
+def test_grafanas_own_types_take_all_of_the_dashboard() -> None:
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    assert lost(dashboard, as_grafana_reads(dashboard)) == []
+    panel = next(number for number, panel in enumerate(dashboard["panels"]) if panel["type"] == "timeseries")
+    dashboard["panels"][panel]["options"]["legned"] = {}
+    dashboard["panels"][panel]["fieldConfig"]["defaults"]["units"] = "s"
+    places = [f"/panels/{panel}/options/legned", f"/panels/{panel}/fieldConfig/defaults/units"]
+    assert sorted(lost(dashboard, as_grafana_reads(dashboard))) == sorted(places), "they have eyes"
 
 
 def test_panels_do_not_cover_each_other() -> None:
