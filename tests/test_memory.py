@@ -32,6 +32,33 @@ libc = ctypes.CDLL(None)
 libc.getenv.restype = ctypes.c_char_p
 print(*(libc.getenv(name).decode() for name in KEPT_SHAPES))
 """
+HOLES = """
+import ctypes, time
+from pathlib import Path
+from workers.memory import bound_memory, giving_back
+if not bound_memory():
+    raise SystemExit
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+
+def resident_mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) / 256
+
+large, small = [], []
+for _ in range(1_000):  # what stands between them keeps the top of the heap where it is
+    large.append(libc.malloc(100_000))
+    ctypes.memset(large[-1], 1, 100_000)
+    small.append(libc.malloc(100))
+for block in large:
+    libc.free(block)
+full = resident_mib()
+with giving_back(every_s=0.05):
+    deadline_s = time.monotonic() + 30
+    while resident_mib() > full - 80 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+print(full - resident_mib())
+"""
 
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,6 +82,14 @@ def test_threads_share_the_arena_of_the_process() -> None:
     if done.stdout.strip() == "none":
         pytest.skip("this C library has no arenas")
     assert done.stderr.count("Arena ") == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="read from /proc")
+def test_what_was_freed_between_what_stays_goes_back_to_the_system() -> None:
+    done = run(HOLES)
+    if not done.stdout:
+        pytest.skip("this C library has no arenas")
+    assert float(done.stdout) > 80
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="set on Linux alone")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from workers.apart import apart
-from workers.batching.calibration import Budgets, Threads, find_budgets, find_threads
+from workers.batching.calibration import Budgets, Threads, find_budgets, find_threads, warm_up
 from workers.batching.policy import limit_for
 from workers.models.base import WindowModel
 from workers.remembered import FOLDER, Remembered
@@ -64,4 +64,5 @@ def measured_budgets(settings: Settings, models: Mapping[str, WindowModel[Any, A
             key = " ".join(map(str, (machine_key(), info.revision[:16], info.precision, info.device, limit)))
             measure = partial(find_budgets, model, limit, clock=time.perf_counter)
             found[name] = remembered.get_or_measure(key, measure)
+            warm_up(model, limit, found[name])
     return found

@@ -30,7 +30,7 @@ from workers.enrich.reading import Cutter, Reader
 from workers.enrich.receipts import code_version, receipts_of
 from workers.enrich.worker import Worker
 from workers.errors import ConfigurationError, extra_needed
-from workers.memory import bound_memory, spare_the_collector
+from workers.memory import bound_memory, giving_back, spare_the_collector
 from workers.models.base import WindowModel
 from workers.settings import (
     DEFAULT_MODEL,
@@ -217,7 +217,7 @@ def open_worker(
         max_payload_bytes=settings.limits.max_dead_letter_bytes,
         worker=worker_name(settings),
     )
-    with open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
+    with giving_back(), open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
         yield Worker(
             transport, pipeline, outgoing, settings.epoch, recorder=recorder or NullRecorder(), tracing=tracing
         )

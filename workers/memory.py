@@ -5,7 +5,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
+GIVE_BACK_S = 30.0
 _M_ARENA_MAX = -8  # of malloc.h in glibc
 # oneDNN and torch's bridge to it keep what they made for each shape of a batch, 1,024 each by default: a gigabyte after
 # some thousand batches. A pass needs about ten; making them anew takes no time that could be measured.
@@ -38,3 +42,31 @@ def bound_memory() -> bool:
         return bool(libc.mallopt(_M_ARENA_MAX, 1))
     except (AttributeError, OSError):  # another C library
         return False
+
+
+@contextmanager
+def giving_back(every_s: float = GIVE_BACK_S) -> Iterator[None]:
+    """Inside, what was freed goes back to the system from time to time.
+
+    Tensors of a batch are tens of megabytes. Small things come to stand where one was freed, so that the next one finds
+    no room there and is put behind them: the holes add up to a tenth of the memory over some thousand batches. To give
+    them back takes milliseconds, in which whoever asks for memory waits, and as many to touch again what is needed.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):  # another C library
+        yield
+        return
+    ended = Event()
+
+    def work() -> None:
+        while not ended.wait(every_s):
+            trim(0)
+
+    thread = Thread(target=work, name="giving memory back", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

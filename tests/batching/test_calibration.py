@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.models import Asked, OracleModel
 from workers.batching.calibration import (
+    LENGTHS,
     NEARLY,
     SMALLEST,
     Budgets,
@@ -18,6 +19,7 @@ from workers.batching.calibration import (
     find_budgets,
     find_threads,
     smallest_good,
+    warm_up,
 )
 from workers.batching.policy import BatchLimit
 from workers.errors import ModelError
@@ -68,6 +70,22 @@ def test_a_device_that_starts_slowly_gets_large_batches_and_another_small_ones()
     for area, budget in small.padded_tokens.items():
         assert budget == SMALLEST
         assert large.padded_tokens[area] > 2 * budget
+
+
+@given(st.integers(300, 100_000), st.dictionaries(st.sampled_from([32, 96, 256]), st.integers(256, 50_000)))
+def test_the_largest_batch_there_can_be_is_run_before_the_first_document(most: int, budgets: dict[int, int]) -> None:
+    model = OracleModel()
+    limit = BatchLimit(max_items=64, max_padded_tokens=most)
+    warm_up(model, limit, Budgets(padded_tokens=budgets))
+    (batch,) = model.batches
+    own = BatchLimit(64, most, tuple(sorted(budgets.items())))
+    areas = [model.prepare([filler_window(model, length)])[0].area for length in LENGTHS]
+    assert area_of(batch) == max(own.items(area) * area for area in areas)
+
+
+def test_a_first_batch_that_does_not_fit_is_left_to_the_batcher() -> None:
+    model = OracleModel(fits_padded_tokens=1_000)
+    warm_up(model, BatchLimit(max_items=64, max_padded_tokens=8_192), Budgets())  # raises nothing
 
 
 def test_no_batch_exceeds_the_limit() -> None:

@@ -7,6 +7,7 @@ of a length is the smallest that is nearly as fast as the best. Has no clock of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -112,6 +113,24 @@ def find_budgets(
             budgets[area] = smallest_good(measured)
             speeds[area] = measured[budgets[area]]
     return Budgets(padded_tokens=budgets, tokens_per_s=speeds)
+
+
+def warm_up(model: WindowModel[Any, Any], limit: BatchLimit, budgets: Budgets) -> None:
+    """The largest batch there can be, once, from text to answers.
+
+    What memory a worker needs shows at its start, and not first an hour later, when so many long windows happen to come
+    together. A batch that does not fit is left to the batcher, which lowers its limit. Raises what else the model
+    raises.
+    """
+    own = replace(limit, budgets=tuple(sorted(budgets.padded_tokens.items())))
+    windows = [filler_window(model, min(length, model.max_window_tokens)) for length in LENGTHS]
+    areas = [model.prepare([window])[0].area for window in windows]
+    most, area, window = max((own.items(area) * area, area, n) for n, area in enumerate(areas))
+    try:
+        batch = model.prepare([windows[window]] * (most // area))
+        model.decode(model.forward(batch), batch)
+    except OutOfMemory:
+        pass
 
 
 def _speeds(
