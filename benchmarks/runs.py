@@ -43,7 +43,8 @@ class Run:
     @property
     def padding_waste(self) -> float:
         """Share of the padded area that holds no token at all."""
-        return self.empty - self.framing
+        empty = self.padded_tokens - self.useful_tokens - FRAME * self.windows
+        return empty / self.padded_tokens if self.padded_tokens else 0.0
 
     @property
     def framing(self) -> float:

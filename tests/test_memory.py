@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.fakes.tiny_model import write_tiny
+from workers.compose import load_models
+from workers.settings import BatchSettings, Settings
 
 ARENAS = """
 import ctypes, threading
@@ -75,6 +81,16 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_what_is_there_when_all_is_loaded_is_not_gone_through_again() -> None:
     program = "import gc, workers.memory as m; m.spare_the_collector(); print(gc.get_freeze_count())"
     assert int(run(program).stdout) > 1_000
+
+
+def test_models_are_loaded_that_way(tmp_path: Path) -> None:
+    settings = Settings(model=write_tiny(tmp_path), batch=BatchSettings(calibrate=False))
+    gc.unfreeze()
+    try:
+        load_models(settings)
+        assert gc.get_freeze_count() > 1_000
+    finally:
+        gc.unfreeze()
 
 
 def test_threads_share_the_arena_of_the_process() -> None:
