@@ -74,14 +74,12 @@ TRAINING = (
     ),
 )
 SUMMED_UP = (
-    SummedUpFile(
-        path="summarization/scitldr_a.train.jsonl", attribution="SciTLDR-A train (Cachola et al. 2020), Apache-2.0"
-    ),
+    SummedUpFile(path="summarization/scitldr_a.train.jsonl", attribution="SciTLDR-A (Cachola et al. 2020), Apache-2.0"),
     SummedUpFile(
         path="summarization/gum.train.jsonl",
         genres=("academic", "bio", "court", "interview", "news", "voyage"),  # whose texts have a permissive licence
-        attribution="GUM train (Zeldes 2017), annotations CC BY 4.0; texts: academic, court CC BY 4.0, news, interview "
-        "CC BY 2.5, bio, voyage CC BY-SA 3.0",
+        attribution="GUM (Zeldes 2017), annotations CC BY 4.0; only texts of the genres academic, court (CC BY 4.0), "
+        "news, interview (CC BY 2.5), bio, voyage (CC BY-SA 3.0)",
     ),
 )
 DEV = (Source(path="ner/uner_ewt.dev.jsonl", attribution="Universal NER EWT (Mayhew et al. 2024), CC BY-SA 4.0"),)
