@@ -112,7 +112,7 @@ def worker_rate(settings: Settings, models: Mapping[str, AnyModel], source: Path
 
 
 def glue_rates(checkpoints: Checkpoints, texts: Sequence[str], *, dtype: torch.dtype, device: str) -> dict[str, Rate]:
-    glue, plain = (Glue(checkpoints, dtype=kind, device=device) for kind in (dtype, torch.float32))
+    glue, plain = (apart(Glue)(checkpoints, dtype=kind, device=device) for kind in (dtype, torch.float32))
     return {
         "(a) a pipeline call per document and task": rate_of(glue.one_by_one, texts),
         "(b) pipelines, batch_size=32": rate_of(glue.in_batches, texts),
@@ -127,7 +127,7 @@ def spacy_rate(texts: Sequence[str]) -> Rate | str:
     found = next((name for name in SPACY_WHEELS if importlib.util.find_spec(name)), None)
     if found is None:
         return f"{SPACY_MODEL} is not installed"
-    nlp = importlib.import_module(found).load(exclude=["tagger", "parser", "attribute_ruler", "lemmatizer"])
+    nlp = apart(importlib.import_module(found).load)(exclude=["tagger", "parser", "attribute_ruler", "lemmatizer"])
     return rate_of(lambda asked: [{"entities": document.ents} for document in nlp.pipe(asked)], texts)
 
 
@@ -187,7 +187,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         source = write_samples(folder / "documents.jsonl", samples)
-        checkpoints = write_checkpoints(
+        checkpoints = apart(write_checkpoints)(
             folder / "peers",
             find_trunk(),
             entity_types=info.labels[StageName.ENTITIES],
