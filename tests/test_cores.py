@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from workers.cores import granted_cores
+from workers.models import precision
 
 
 def written(folder: Path, name: str, text: str) -> None:
@@ -46,3 +48,11 @@ def test_the_first_version_is_read_too(tmp_path: Path, quota: str, cores: int | 
 
 def test_a_system_without_control_groups_limits_nothing(tmp_path: Path) -> None:
     assert granted_cores(tmp_path, tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(("granted", "threads"), [(1, 1), (1_000, None), (None, None)])
+def test_an_operation_takes_no_more_threads_than_were_granted(
+    monkeypatch: pytest.MonkeyPatch, granted: int | None, threads: int | None
+) -> None:
+    monkeypatch.setattr(precision, "granted_cores", lambda: granted)
+    assert precision.default_threads.__wrapped__() == (threads or torch.get_num_threads())

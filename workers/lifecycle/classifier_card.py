@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from workers.lifecycle.card import CARD_FILE
 from workers.lifecycle.classifier_calibration import Calibration
 from workers.lifecycle.classifier_data import Lessons
 from workers.lifecycle.classifier_recipe import ClassifierRecipe, LabelledFile
+from workers.lifecycle.recipe_file import recipe_in_card
 from workers.models.config import ModelConfig
 
 _TUNED = {
@@ -121,16 +120,8 @@ def _labels(config: ModelConfig, recipe: ClassifierRecipe, lessons: Lessons) -> 
 
 def _again(config: ModelConfig, recipe: ClassifierRecipe, best_epoch: int) -> list[str]:
     record = config.training
-    changed = yaml.safe_dump(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
     return [
-        "## How to make it again",
-        "",
-        "`enrich train recipe.yaml --data DATA --out FOLDER`, with this recipe:",
-        "",
-        "```yaml",
-        *changed.splitlines(),
-        "```",
-        "",
+        *recipe_in_card(recipe),
         f"Best of {record.epochs if record else '?'} epochs: {best_epoch}. torch {record.torch if record else '?'}, "
         f"{(record.seconds if record else 0) / 60:.0f} minutes. Other hardware and versions round differently: expect",
         "the scores again to within a point, not the same bits.",

@@ -25,6 +25,21 @@ class NamedFile(FrozenSettings):
         return Path(self.path).name.removesuffix(".jsonl")
 
 
+def recipe_in_card(recipe: FrozenSettings) -> list[str]:
+    """How to make a model again, for its card: the command, and what the recipe says beside its defaults."""
+    changed = yaml.safe_dump(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    return [
+        "## How to make it again",
+        "",
+        "`enrich train recipe.yaml --data DATA --out FOLDER`, with this recipe:",
+        "",
+        "```yaml",
+        *changed.splitlines(),
+        "```",
+        "",
+    ]
+
+
 def task_of(config: Path) -> object:
     """What a recipe says that it is for. None where it says nothing or cannot be read: who reads it whole tells why."""
     try:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-import yaml
-
 from workers.lifecycle.card import CARD_FILE
+from workers.lifecycle.recipe_file import recipe_in_card
 from workers.lifecycle.summary_recipe import SummaryRecipe
 from workers.models.config import ModelConfig
 
@@ -78,15 +77,7 @@ def _weights(config: ModelConfig) -> list[str]:
 
 def _again(config: ModelConfig, recipe: SummaryRecipe) -> list[str]:
     record = config.training
-    changed = yaml.safe_dump(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
     return [
-        "## How to make it again",
-        "",
-        "`enrich train recipe.yaml --data DATA --out FOLDER`, with this recipe:",
-        "",
-        "```yaml",
-        *changed.splitlines(),
-        "```",
-        "",
+        *recipe_in_card(recipe),
         f"torch {record.torch if record else '?'}, {(record.seconds if record else 0) / 60:.0f} minutes.",
     ]

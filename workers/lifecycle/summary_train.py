@@ -21,6 +21,7 @@ from workers.lifecycle.summary_card import write_summary_card
 from workers.lifecycle.summary_recipe import SummaryRecipe, read_summary_recipe
 from workers.models.config import ModelConfig, TrainingRecord, write_config
 from workers.models.folder import LoadedModel, open_model, save_model
+from workers.models.precision import use_threads
 from workers.settings import ModelSettings
 
 
@@ -32,8 +33,7 @@ def train_summaries(config: Path, *, data: Path, out: Path, trunk: Path | None =
     """
     recipe = read_summary_recipe(config)
     require_free(out)
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
+    use_threads(recipe.threads)
     started = time.monotonic()
     files = summed_up(data, recipe.train, recipe.limit)
     start = open_model(ModelSettings(name=recipe.start, trunk=trunk))
