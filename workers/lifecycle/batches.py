@@ -36,6 +36,8 @@ class TrainingBatch:
     pairs: PairBatch | None
     targets: Tensor  # [P, relation types]
     known: Tensor  # [P, relation types]
+    soft_tags: Tensor | None = None  # [W, tags] of teachers, see `SoftLabels`
+    soft_relations: Tensor | None = None  # [P, relation types]
 
 
 def by_area(windows: Sequence[PreparedWindow], batch_tokens: int, rng: random.Random) -> list[list[int]]:
@@ -58,6 +60,8 @@ def make_batch(
     """One batch of examples of one area; `ids` and `shapes` replace the examples' own where noise was added."""
     collated = collate([example.window for example in examples])
     mentions, pairs = _joined(examples)
+    soft = [example.soft for example in examples if example.soft is not None]
+    taught = len(soft) == len(examples)
     return TrainingBatch(
         ids=place(collated.ids, device) if ids is None else ids.to(device),
         mask=attention_mask(place(collated.lengths, device), collated.ids.shape[1]),
@@ -68,6 +72,8 @@ def make_batch(
         pairs=pair_batch(mentions, pairs, collated.rows, device) if len(pairs) else None,
         targets=place(np.concatenate([example.targets for example in examples]), device),
         known=place(np.concatenate([example.known for example in examples]), device),
+        soft_tags=place(np.concatenate([one.tags for one in soft]), device) if taught else None,
+        soft_relations=place(np.concatenate([one.relations for one in soft]), device) if taught else None,
     )
 
 

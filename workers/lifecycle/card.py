@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from workers.lifecycle.gathering import OTHER_NAMES, UNLABELLED
 from workers.lifecycle.recipe import TrainSettings
+from workers.lifecycle.recipe_file import recipe_in_card
 from workers.models.config import ModelConfig
 
 CARD_FILE = "MODEL_CARD.md"
@@ -77,6 +80,7 @@ def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
         "| data set | source and licence | windows |",
         "|---|---|---|",
         *(f"| {source.name} | {source.attribution} | {windows.get(source.name, 0)} |" for source in recipe.sources),
+        *_taught(recipe, windows),
         "",
         "| also used | for |",
         "|---|---|",
@@ -93,6 +97,21 @@ def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
         *(f"| {name} | {use} |" for name, use in _OTHERS if packaged),
         *(["", "No test split and no set with an unknown or research-only licence was trained on."] * packaged),
     ]
+
+
+def _taught(recipe: TrainSettings, windows: Mapping[str, int]) -> list[str]:
+    """What was learned beside the labels as they are."""
+    rows = []
+    if OTHER_NAMES in windows:
+        rows.append(f"| the same with other names | names from all of them | {windows[OTHER_NAMES]} |")
+    if recipe.teacher is not None:
+        count = windows.get(UNLABELLED, 0)
+        sources = "; ".join(f"{file.name}, {file.attribution}" for file in recipe.unlabelled)
+        if count:
+            rows.append(f"| texts without their labels | {sources} | {count} |")
+        who = f"{len(recipe.teacher.encoder_rates)} teachers, {recipe.teacher.encoder}"
+        rows.append(f"| all of these: what {who}, think of them | {recipe.teacher.attribution} | |")
+    return rows
 
 
 def _scores(config: ModelConfig) -> list[str]:
@@ -136,12 +155,7 @@ def _limits(config: ModelConfig, recipe: TrainSettings) -> list[str]:
 def _again(config: ModelConfig, recipe: TrainSettings) -> list[str]:
     record = config.training
     return [
-        "## How to make it again",
-        "",
-        "```",
-        f"enrich train {'' if recipe.packaged_extras else 'RECIPE '}--data DATA --out FOLDER",
-        "```",
-        "",
+        *recipe_in_card(recipe),
         f"Seed {recipe.seed}, {recipe.epochs} epochs, torch {record.torch if record else '?'}; learning took",
         f"{(record.seconds if record else 0) / 60:.0f} minutes. Other hardware, thread counts and versions round",
         "differently: expect the scores again to within a point, not the same bits.",

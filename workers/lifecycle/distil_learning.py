@@ -17,7 +17,7 @@ from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.distil_recipe import DistilSettings
 from workers.lifecycle.distil_targets import SoftExample
 from workers.lifecycle.examples import Example
-from workers.lifecycle.learning import losses
+from workers.lifecycle.learning import label_losses, read
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.models.encoder import attention_mask
 from workers.models.folder import LoadedModel
@@ -83,10 +83,8 @@ class DistilCourse:
         for number, chosen in enumerate(self._batches(rng), start=1):
             loss = self.loss([self._soft[n] for n in chosen])
             if (batch := next(hard, None)) is not None:
-                entity, relation = losses(
-                    self._model.encoder, self._model.heads, batch, dropout=0.0, dtype=torch.float32
-                )
-                loss = loss + recipe.hard_weight * (entity + relation)
+                tags, pairs = read(self._model.encoder, self._model.heads, batch, dropout=0.0, dtype=torch.float32)
+                loss = loss + recipe.hard_weight * sum(label_losses(tags, pairs, batch).values(), loss.new_zeros(()))
             done = self.epoch * self.per_epoch + number
             take_step(self._optimizer, loss, share=rate_share(done - 1, self.steps, warm_up=recipe.warm_up))
             total += loss.item()

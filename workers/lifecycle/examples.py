@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,15 @@ from workers.text.pieces import Window
 
 Array = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class SoftLabels:
+    """How likely teachers think what a window teaches. A word of zeros is one that they were not asked about."""
+
+    tags: Floats  # [W, tags] probabilities
+    relations: Floats  # [P, relation types] probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,12 @@ class Example:
     targets: Flags  # [P, relation types]
     known: Flags  # [P, relation types] false where the data set does not say
     clusters: Array  # [E] which thing of the text a mention is of
+    soft: SoftLabels | None = None
+
+    @property
+    def teaches_tags(self) -> bool:
+        """Whether it says of any word what it is, or is not."""
+        return not bool(self.possible.all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,22 @@ def cut(labelled: Labelled, lengths: Callable[[int, int], int], limit: int) -> I
     yield first, bounds[-1]
 
 
+def unlabelled_example(window: PreparedWindow, labels: LabelSpace) -> Example:
+    """A window that only a teacher can make something of."""
+    none = np.zeros(0, dtype=np.int64)
+    unknown = np.zeros((0, len(labels.relation_types)), dtype=bool)
+    return Example(
+        source="unlabelled",
+        window=window,
+        possible=np.ones((len(window.word_firsts), tag_count(len(labels.entity_types))), dtype=bool),
+        mentions=Mentions(none, none, none, none),
+        pairs=Pairs(none, none),
+        targets=unknown,
+        known=unknown,
+        clusters=none,
+    )
+
+
 class ExampleMaker:
     """Makes examples of one data set."""
 
@@ -78,6 +109,11 @@ class ExampleMaker:
         self._tags: TagScheme = scheme.tags
         self._relations: RelationScheme | None = scheme.relations
         self._max_tokens = max_tokens
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """The data set's entity types -> the model's."""
+        return self._tags.types
 
     def make(self, labelled: Labelled, limit: int) -> Iterator[Example]:
         """One example per cut. What is longer than a window is left out: it could not be seen whole."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
-import torch
 from rich.progress import Progress
 
 from schemas.base import StageName
@@ -35,7 +34,8 @@ packaged_scores = evaluate
 def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: TrainSettings, *, data: Path) -> None:
     """The sentence branch after its lower layers were tuned; on the examples' texts, and on shorter and longer ones."""
     whole = recipe.encoder.model_copy(update={"case_at": "branch", "plain_layers": None})
-    trunk = build_encoder(safetensors.torch.load(find_trunk().weights), whole).eval()
+    device = model.encoder.words.weight.device
+    trunk = build_encoder(safetensors.torch.load(find_trunk().weights), whole).to(device).eval()
     if recipe.start is None:
         begin_from(model.encoder.plain, trunk.plain)
     texts = list(DEFAULT_LABELS.values())
@@ -43,8 +43,10 @@ def restore_space(model: LoadedModel, examples: Sequence[Example], recipe: Train
         for name in SHORT_TEXTS:
             texts += [str(row["text"]) for row in read_lines(data / f"classification/{name}.jsonl")][: recipe.limit]
     texts += [document.text for file in summed_up(data, recipe.summed_up, recipe.limit) for document in file]
-    windows = [example.window for example in examples] + text_windows(model, texts, max_tokens=recipe.max_tokens)
-    precision = choose_precision(recipe.precision, torch.device("cpu"))
+    windows = [example.window for example in examples] + text_windows(
+        model.tokenizer, texts, max_tokens=recipe.max_tokens
+    )
+    precision = choose_precision(recipe.precision, device)
     with Progress() as bar:
         task = bar.add_task("restoring the sentence space")
         restore_sentences(

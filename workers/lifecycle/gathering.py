@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from workers.lifecycle.data import Labelled, read_related, read_tagged
-from workers.lifecycle.examples import Example, ExampleMaker
+from workers.errors import ConfigurationError
+from workers.lifecycle.data import Labelled, read_lines, read_related, read_tagged
+from workers.lifecycle.examples import Example, ExampleMaker, unlabelled_example
 from workers.lifecycle.labels import scheme_of
 from workers.lifecycle.labelspace import LabelSpace, RelationScheme, Scheme, TagScheme
 from workers.lifecycle.recipe import Source, TrainSettings
+from workers.lifecycle.renaming import names_of, renamed
+from workers.lifecycle.sentences import text_windows
+from workers.lifecycle.teacher_recipe import TextFile
 from workers.models.tokenizer import SubwordTokenizer
+
+OTHER_NAMES, UNLABELLED = "other names", "unlabelled"  # as counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class TrainingData:
     examples: list[Example]
     counts: dict[str, int]
     kept: list[Kept]  # held-out parts of sources, and the dev sets
+    renamed: list[Example] = field(default_factory=list)  # of the same sources, with other names
+    unlabelled: list[Example] = field(default_factory=list)
 
 
 def gather(folder: Path, tokenizer: SubwordTokenizer, recipe: TrainSettings) -> TrainingData:
@@ -40,6 +48,7 @@ def gather(folder: Path, tokenizer: SubwordTokenizer, recipe: TrainSettings) -> 
     examples: list[Example] = []
     counts: dict[str, int] = {}
     kept: list[Kept] = []
+    learned: list[tuple[Source, ExampleMaker, list[Labelled]]] = []
     for source in recipe.sources:
         texts, scheme = read_source(folder, source), source_scheme(source, labels)
         if source.heldout:
@@ -47,14 +56,19 @@ def gather(folder: Path, tokenizer: SubwordTokenizer, recipe: TrainSettings) -> 
             kept.append(Kept(texts[: source.heldout], scheme, source.form == "related"))
             texts = texts[source.heldout :]
         maker = ExampleMaker(tokenizer, source.name, labels, scheme, max_tokens=recipe.max_tokens)
-        made = list(_examples(maker, texts[: recipe.limit], source, recipe, rng))
+        learned.append((source, maker, texts[: recipe.limit]))
+        made = list(_examples(maker, texts[: recipe.limit], source, recipe, rng, times=source.cuts))
         counts[source.name] = len(made)
         examples += made
     kept += [
         Kept(read_source(folder, source)[: recipe.limit], source_scheme(source, labels), source.form == "related")
         for source in recipe.dev
     ]
-    return TrainingData(examples, counts, kept)
+    again = _with_other_names(learned, recipe)
+    windows = text_windows(tokenizer, list(_unlabelled(folder, recipe)), max_tokens=recipe.max_tokens)
+    unlabelled = [unlabelled_example(window, labels) for window in windows if len(window.word_firsts)]
+    counts |= {name: len(made) for name, made in ((OTHER_NAMES, again), (UNLABELLED, unlabelled)) if made}
+    return TrainingData(examples, counts, kept, again, unlabelled)
 
 
 def read_source(folder: Path, source: Source) -> list[Labelled]:
@@ -79,11 +93,56 @@ def source_scheme(source: Source, labels: LabelSpace) -> Scheme:
 
 
 def _examples(
-    maker: ExampleMaker, texts: list[Labelled], source: Source, recipe: TrainSettings, rng: random.Random
+    maker: ExampleMaker,
+    texts: list[Labelled],
+    source: Source,
+    recipe: TrainSettings,
+    rng: random.Random,
+    *,
+    times: int,
 ) -> Iterator[Example]:
-    for _ in range(source.cuts):
+    for _ in range(times):
         for text in joined(texts, recipe, rng) if source.form == "tagged" else texts:
             yield from maker.make(text, rng.randint(recipe.max_tokens // 3, recipe.max_tokens))
+
+
+def _with_other_names(
+    learned: list[tuple[Source, ExampleMaker, list[Labelled]]], recipe: TrainSettings
+) -> list[Example]:
+    """Of the sources that ask for it, by random numbers of their own: the other examples stay what they are."""
+    times = [_times_renamed(source, recipe) for source, _, _ in learned]
+    if not any(times):
+        return []
+    rng = random.Random(f"{recipe.seed}:names")  # noqa: S311
+    named = ((text, maker.types) for _, maker, texts in learned for text in texts)
+    names = names_of(named, recipe.entity_types)
+    made: list[Example] = []
+    for (source, maker, texts), count in zip(learned, times, strict=True):
+        for _ in range(count):
+            others = [other for text in texts if (other := renamed(text, maker.types, names, rng)) is not None]
+            made += _examples(maker, others, source, recipe, rng, times=1)
+    return made
+
+
+def _times_renamed(source: Source, recipe: TrainSettings) -> int:
+    if source.renamed is not None:
+        return source.renamed
+    return recipe.renamed if source.form == "tagged" else 0
+
+
+def _unlabelled(folder: Path, recipe: TrainSettings) -> Iterator[str]:
+    for file in recipe.unlabelled:
+        yield from read_texts(folder, file)[: recipe.limit]
+
+
+def read_texts(folder: Path, file: TextFile) -> list[str]:
+    """Raises ConfigurationError for a file that cannot be read or a record without text."""
+    rows = [row for row in read_lines(folder / file.path) if not file.genres or row.get("genre") in file.genres]
+    texts = [row.get("text") for row in rows[: file.most]]
+    told = [text for text in texts if isinstance(text, str)]
+    if not told or len(told) < len(texts):
+        raise ConfigurationError(f"{folder / file.path}: records without `text`, or none of its genres: correct it")
+    return told
 
 
 def joined(sentences: list[Labelled], recipe: TrainSettings, rng: random.Random) -> Iterator[Labelled]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -16,15 +17,24 @@ from workers.lifecycle.batches import Noise, TrainingBatch, by_area, epoch_batch
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.examples import Example
 from workers.lifecycle.lora import install, merge
-from workers.lifecycle.losses import entity_loss, relation_loss
+from workers.lifecycle.losses import entity_loss, relation_loss, soft_entity_loss, soft_relation_loss
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.schooling import Step
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
+from workers.models.attention import Reach
 from workers.models.encoder import BranchedEncoder
 from workers.models.folder import LoadedModel
 from workers.models.heads import Heads
 
 PARTS = ("case", "lower", "tuned")  # of the encoder; the sentence branch is restored afterwards, see `sentences`
+
+
+class WindowReader(Protocol):
+    """What reads windows for entities and relations, as `BranchedEncoder` does."""
+
+    def read_lower(self, ids: Tensor, reach: Reach, shapes: Tensor) -> Tensor: ...
+
+    def read_tuned(self, hidden: Tensor, reach: Reach, shapes: Tensor) -> Tensor: ...
 
 
 class ExtractionCourse:
@@ -55,17 +65,18 @@ class ExtractionCourse:
         torch.manual_seed(rng.getrandbits(32))
         noise = Noise(recipe.recase, recipe.forget, self._model.tokenizer.unknown_id)
         device = encoder.words.weight.device
-        sums = {"entities": 0.0, "relations": 0.0}
+        sums: dict[str, float] = {}
         batches = epoch_batches(self._examples, device, batch_tokens=recipe.batch_tokens, noise=noise, rng=rng)
         for number, batch in enumerate(batches, start=1):
-            entity, relation = losses(encoder, heads, batch, dropout=recipe.dropout, dtype=self._dtype)
+            tags, relations = read(encoder, heads, batch, dropout=recipe.dropout, dtype=self._dtype)
+            parts = label_losses(tags, relations, batch) | teacher_losses(tags, relations, batch)
             done = self.epoch * self.per_epoch + number
             share = rate_share(done - 1, self.steps, warm_up=recipe.warm_up)
-            take_step(self._optimizer, entity + recipe.relation_weight * relation, share=share)
+            take_step(self._optimizer, weighted(parts, recipe), share=share)
             if self._average is not None:
                 self._average.update()
-            sums["entities"] += entity.item()
-            sums["relations"] += relation.item()
+            for name, loss in parts.items():
+                sums[name] = sums.get(name, 0.0) + loss.item()
             report(Step(self.epoch, done, {name: total / number for name, total in sums.items()}))
         self.epoch += 1
 
@@ -92,18 +103,47 @@ class ExtractionCourse:
         merge(self._model.encoder)
 
 
-def losses(
-    encoder: BranchedEncoder, heads: Heads, batch: TrainingBatch, *, dropout: float, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Entity and relation loss of a batch."""
+def read(
+    encoder: WindowReader, heads: Heads, batch: TrainingBatch, *, dropout: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor | None]:
+    """Logits of tags [W, tags], and of relations [P, types] where the batch has pairs."""
     with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
         lower = encoder.read_lower(batch.ids, batch.mask, batch.shapes)
         hidden = encoder.read_tuned(lower, batch.mask, batch.shapes)
     hidden = F.dropout(hidden.float(), dropout)
-    entity = entity_loss(heads.tag_logits(hidden[batch.word_rows, batch.word_firsts]), batch.possible)
-    if batch.pairs is None:
-        return entity, entity.new_zeros(())
-    return entity, relation_loss(heads.relations(hidden, batch.pairs), batch.targets, batch.known)
+    tags = heads.tag_logits(hidden[batch.word_rows, batch.word_firsts])
+    return tags, None if batch.pairs is None else heads.relations(hidden, batch.pairs)
+
+
+def label_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> dict[str, Tensor]:
+    """Against the labels of the batch."""
+    entity = entity_loss(tags, batch.possible)
+    none = entity.new_zeros(())
+    return {
+        "entities": entity,
+        "relations": none if relations is None else relation_loss(relations, batch.targets, batch.known),
+    }
+
+
+def teacher_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> dict[str, Tensor]:
+    """Against what teachers said; nothing without them."""
+    if batch.soft_tags is None or batch.soft_relations is None:
+        return {}
+    entity = soft_entity_loss(tags, batch.soft_tags)
+    none = entity.new_zeros(())
+    return {
+        "teachers' entities": entity,
+        "teachers' relations": none if relations is None else soft_relation_loss(relations, batch.soft_relations),
+    }
+
+
+def weighted(parts: Mapping[str, Tensor], recipe: TrainSettings) -> Tensor:
+    """What a step minimises."""
+    labels = parts["entities"] + recipe.relation_weight * parts["relations"]
+    if recipe.teacher is None:
+        return labels
+    taught = parts["teachers' entities"] + recipe.relation_weight * parts["teachers' relations"]
+    return recipe.teacher.label_weight * labels + recipe.teacher.weight * taught
 
 
 def _optimizer(encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings) -> AdamW:

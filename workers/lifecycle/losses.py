@@ -20,6 +20,19 @@ def entity_loss(logits: Tensor, possible: Tensor) -> Tensor:
     return (losses * taught).sum() / taught.sum().clamp(min=1)
 
 
+def soft_entity_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Mean over words of the cross entropy with a teacher's probabilities; a word of zeros is not counted. [W, tags]
+    both (Hinton et al. 2015, Distilling the Knowledge in a Neural Network, at temperature 1)."""
+    told = wanted.any(dim=1).sum().clamp(min=1)
+    return -(wanted.float() * torch.log_softmax(logits, dim=1)).sum() / told
+
+
+def soft_relation_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """As `relation_loss`, of all pairs and types, against a teacher's probabilities. [P, types] both."""
+    losses = F.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype), reduction="none")
+    return losses.sum() / max(_FULL_PAIRS, len(logits))
+
+
 def relation_loss(logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
     """Binary cross entropy of the known pairs and types, summed over types, averaged over pairs. [P, types] each."""
     losses = F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none")

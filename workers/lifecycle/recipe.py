@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
 from workers.lifecycle.recipe_file import NamedFile, read_recipe_file
 from workers.lifecycle.summary_recipe import SummedUpFile
+from workers.lifecycle.teacher_recipe import TeacherSettings, TextFile
 from workers.models.config import EncoderShape, RelationType
 from workers.settings import FrozenSettings
 
@@ -29,6 +30,9 @@ class Source(NamedFile):
         None, description="beginning of words that it tags and that are no entity to the model; in tagged files"
     )
     cuts: PositiveInt = Field(1, description="times it is cut into windows, each time elsewhere")
+    renamed: NonNegativeInt | None = Field(
+        None, description="as the recipe's; of related texts, whose relations may need their names, none if not given"
+    )
     heldout: NonNegativeInt = Field(
         0, description="texts not learned from: thresholds and temperatures are fitted on them"
     )
@@ -86,7 +90,8 @@ DEV = (Source(path="ner/uner_ewt.dev.jsonl", attribution="Universal NER EWT (May
 
 
 class TrainSettings(FrozenSettings):
-    """A recipe. Every default is what the packaged model was made with."""
+    """A recipe. The packaged model's, which has a teacher, is `benchmarks/recipes/packaged.yaml`; without one every
+    default is what its predecessor was made with."""
 
     task: Literal["extraction"] = Field(
         "extraction", description="entities and relations; see `classification` for texts"
@@ -101,6 +106,13 @@ class TrainSettings(FrozenSettings):
         description="texts with summaries, from which the salience of sentences is learned; None: those of the "
         "packaged model with packaged_extras, else none",
     )
+    teacher: TeacherSettings | None = Field(
+        None, description="a larger encoder that learns the same first and whose answers are learned beside the labels"
+    )
+    renamed: NonNegativeInt = Field(
+        0, description="times tagged texts are learned again with other names of the same types in them"
+    )
+    unlabelled: tuple[TextFile, ...] = Field((), description="texts about which only the teacher says something")
     packaged_extras: bool = Field(True, description="whether labels and test scores of the packaged model are made")
     encoder: EncoderShape = Field(
         EncoderShape(case_at="input", trained=("case", "lower", "plain", "tuned"), plain_layers=2),
@@ -129,9 +141,16 @@ class TrainSettings(FrozenSettings):
     restore_rate: PositiveFloat = Field(3e-4, description="learning rate of that")
     max_tokens: PositiveInt = Field(254, le=510, description="longest window")
     single_share: float = Field(0.6, ge=0, le=1, description="part of sentences that stay alone; the rest are joined")
+    device: str = Field("auto", description="where it learns: auto is CUDA if there is one; cpu, cuda or cuda:N")
     threads: NonNegativeInt = Field(0, description="threads of one operation; 1 where others use the cores too, 0: all")
     limit: PositiveInt | None = Field(None, description="texts per data set; for a quick try")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the passes; the weights stay fp32")
+
+    @model_validator(mode="after")
+    def somebody_reads_what_has_no_labels(self) -> Self:
+        if self.unlabelled and self.teacher is None:
+            raise ValueError("unlabelled texts teach nothing without a teacher: name one, or leave them out")
+        return self
 
     @property
     def summed_up(self) -> tuple[SummedUpFile, ...]:

@@ -20,6 +20,7 @@ from workers.models.folder import LoadedModel
 from workers.models.heads import running_sums
 from workers.models.prepared import Collated, PreparedWindow, collate, prepare_window
 from workers.models.readout import place, pooled
+from workers.models.tokenizer import SubwordTokenizer
 from workers.text.pieces import Window
 
 
@@ -55,9 +56,8 @@ def begin_from(layers: nn.ModuleList, trunk: nn.ModuleList) -> None:
         layer.load_state_dict(trunk[len(trunk) - 1 - number * (len(trunk) - 1) // steps].state_dict())
 
 
-def text_windows(model: LoadedModel, texts: Sequence[str], *, max_tokens: int) -> list[PreparedWindow]:
+def text_windows(tokenizer: SubwordTokenizer, texts: Sequence[str], *, max_tokens: int) -> list[PreparedWindow]:
     """The start of each text as a window; texts without a token are left out."""
-    tokenizer = model.tokenizer
     made = []
     for text, tokens in zip(texts, tokenizer.cut(texts), strict=True):
         if len(tokens) > max_tokens:

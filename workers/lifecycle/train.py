@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,14 +15,16 @@ from workers.lifecycle.card import write_card
 from workers.lifecycle.checkpoint import drop_checkpoint, require_free
 from workers.lifecycle.curve import require_plotting
 from workers.lifecycle.devset import dev_examples, read_logits, score
+from workers.lifecycle.examples import Example
 from workers.lifecycle.extras import learn_salience, packaged_scores, restore_space, summed_up, topic_temperature
-from workers.lifecycle.gathering import TrainingData, gather
+from workers.lifecycle.gathering import Kept, TrainingData, gather
 from workers.lifecycle.learning import ExtractionCourse
 from workers.lifecycle.recipe import TrainSettings, read_recipe
 from workers.lifecycle.schooling import Look, school
+from workers.lifecycle.teaching import drop_answers, taught
 from workers.models.config import ModelConfig, TrainingRecord, write_config
 from workers.models.folder import LoadedModel, blank_model, open_model, save_model
-from workers.models.precision import DTYPES, choose_precision
+from workers.models.precision import DTYPES, choose_device, choose_precision, use_threads
 from workers.models.store import TOKENIZER_SHA256, TRUNK_SHA256, find_trunk
 from workers.settings import ModelSettings
 
@@ -34,14 +37,21 @@ def train(config: Path | None, *, data: Path, out: Path) -> None:
     recipe = read_recipe(config)
     require_free(out)
     require_plotting()
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
+    use_threads(recipe.threads)
+    device = choose_device(recipe.device)
     started = time.monotonic()
     model = first_model(recipe)
     gathered = gather(data, model.tokenizer, recipe)
-    epochs = learn(model, gathered, recipe, out=out)
+    examples = [*gathered.examples, *gathered.renamed]
+    if recipe.teacher is not None:
+        examples = taught(model, gathered, recipe, recipe.teacher, device=device, out=out)
+    for module in (model.encoder, model.heads):
+        module.to(device)
+    epochs = learn(model, examples, gathered.kept, recipe, out=out)
     if "lower" in recipe.encoder.trained:
         restore_space(model, gathered.examples, recipe, data=data)
+    for module in (model.encoder, model.heads):
+        module.to("cpu")
     record = TrainingRecord(
         seed=recipe.seed,
         epochs=epochs,
@@ -51,13 +61,16 @@ def train(config: Path | None, *, data: Path, out: Path) -> None:
     )
     finish(model, gathered, recipe, record, data=data, out=out)
     drop_checkpoint(out)
+    drop_answers(out)
 
 
-def learn(model: LoadedModel, gathered: TrainingData, recipe: TrainSettings, *, out: Path) -> int:
+def learn(
+    model: LoadedModel, examples: Sequence[Example], kept: Sequence[Kept], recipe: TrainSettings, *, out: Path
+) -> int:
     """Changes the model in place to its best epoch on dev; returns how many were run."""
-    dtype = DTYPES[choose_precision(recipe.precision, torch.device("cpu"))]
-    course = ExtractionCourse(model, gathered.examples, recipe, dtype)
-    dev = dev_examples(model, gathered.kept, max_tokens=recipe.max_tokens)
+    dtype = DTYPES[choose_precision(recipe.precision, model.encoder.words.weight.device)]
+    course = ExtractionCourse(model, examples, recipe, dtype)
+    dev = dev_examples(model, kept, max_tokens=recipe.max_tokens)
 
     def look() -> Look | None:
         if not dev:
@@ -66,7 +79,7 @@ def learn(model: LoadedModel, gathered: TrainingData, recipe: TrainSettings, *, 
             found = score(read_logits(model, dev))
         return Look(found.value, {"entity F1": found.entities.f1, "pair F1": found.relations.f1})
 
-    wording = recipe.model_dump_json(exclude={"threads"})
+    wording = recipe.model_dump_json(exclude={"threads", "device"})
     return school(course, look, wording=wording, epochs=recipe.epochs, patience=recipe.patience, folder=out).epoch
 
 

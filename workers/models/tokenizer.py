@@ -43,6 +43,10 @@ class SubwordTokenizer:
             raise ValueError(f"the tokenizer has no {token}")
         return int(number)
 
+    def vocabulary(self) -> dict[str, int]:
+        """All word pieces, special tokens among them, by number."""
+        return self._tokenizer.get_vocab(with_added_tokens=True)
+
     def cut(self, texts: Sequence[str]) -> list[TextTokens]:
         """One entry per text, without special tokens. What the vocabulary drops (control characters) has no token."""
         # A lone surrogate cannot enter Rust; one replacement character in its place keeps every offset.

@@ -1,0 +1,190 @@
+"""Larger encoders learn the recipe's data, and what they then say becomes a part of every example.
+
+They learn from labels alone, in the way of the model itself, and are asked about their own texts, about the same with
+other names, and about texts without labels. What they said is kept in the run's folder until it has ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+import torch
+from rich.progress import Progress
+from safetensors import SafetensorError, safe_open
+
+from workers.errors import ConfigurationError
+from workers.lifecycle.batches import Noise, by_area, epoch_batches, make_batch
+from workers.lifecycle.examples import Example, SoftLabels
+from workers.lifecycle.gathering import TrainingData
+from workers.lifecycle.learning import label_losses, read, weighted
+from workers.lifecycle.recipe import TrainSettings
+from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
+from workers.lifecycle.teacher_encoder import LargeEncoder, find_encoder
+from workers.lifecycle.teacher_recipe import TeacherSettings
+from workers.models.folder import LoadedModel
+from workers.models.heads import Heads
+from workers.models.precision import DTYPES, choose_precision
+
+FOLDER = "teachers"
+_KEY = "of"  # digest of recipe, encoder and texts, in the metadata of a file
+Answers = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # of all examples end to end: tags, relations
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A larger encoder with heads like the model's, on its device."""
+
+    encoder: LargeEncoder
+    heads: Heads
+    device: torch.device
+    dtype: torch.dtype
+
+
+def taught(
+    model: LoadedModel,
+    data: TrainingData,
+    recipe: TrainSettings,
+    settings: TeacherSettings,
+    *,
+    device: torch.device,
+    out: Path,
+) -> list[Example]:
+    """All examples with what the teachers think of them. A teacher whose answers are in `out` is not asked again."""
+    folder, digest = find_encoder(settings)
+    asked = [*data.examples, *data.renamed, *data.unlabelled]
+    key = _digest(recipe, digest, asked)
+    (out / FOLDER).mkdir(parents=True, exist_ok=True)
+    found: list[Answers] = []
+    for number, rate in enumerate(settings.encoder_rates):
+        path = out / FOLDER / f"{number}.safetensors"
+        if not path.is_file():
+            torch.manual_seed(recipe.seed + number)
+            teacher = _untaught(folder, model, recipe, device)
+            _learn(teacher, data.examples, model, recipe, settings, rate=rate, number=number)
+            _write(path, _answers(teacher, asked, recipe), key)
+        found.append(_read(path, key))
+    tags, relations = (np.mean(columns, axis=0).astype(np.float16) for columns in zip(*found, strict=True))
+    return list(_with_answers(asked, len(data.examples) + len(data.renamed), tags, relations))
+
+
+def drop_answers(out: Path) -> None:
+    shutil.rmtree(out / FOLDER, ignore_errors=True)
+
+
+def _untaught(folder: Path, model: LoadedModel, recipe: TrainSettings, device: torch.device) -> Teacher:
+    encoder = LargeEncoder(folder, model.tokenizer.vocabulary())
+    encoder.words.requires_grad_(False)  # as in the model: names that were never seen keep their places
+    heads = Heads(encoder.width, model.config.heads, recipe.entity_types, recipe.relation_types)
+    dtype = DTYPES[choose_precision(recipe.precision, device)]
+    return Teacher(encoder.to(device), heads.to(device), device, dtype)
+
+
+def _learn(
+    teacher: Teacher,
+    examples: Sequence[Example],
+    model: LoadedModel,
+    recipe: TrainSettings,
+    settings: TeacherSettings,
+    *,
+    rate: float,
+    number: int,
+) -> None:
+    encoder, heads = teacher.encoder.train(), teacher.heads
+    own = (*encoder.case.parameters(), *heads.entities.parameters(), *heads.relations.parameters())
+    optimizer = adam(
+        [
+            *groups_of(encoder.model.parameters(), rate=rate, decay=recipe.weight_decay),
+            *groups_of(own, rate=settings.heads_rate, decay=0.0),
+        ]
+    )
+    noise = Noise(recipe.recase, recipe.forget, model.tokenizer.unknown_id)
+    windows = [example.window for example in examples]
+    steps = settings.epochs * len(by_area(windows, settings.batch_tokens, random.Random(0)))  # noqa: S311
+    alone = recipe.model_copy(update={"teacher": None})
+    done = 0
+    with Progress() as bar:
+        task = bar.add_task(f"teacher {number + 1} of {len(settings.encoder_rates)} learns", total=steps)
+        for epoch in range(settings.epochs):
+            rng = random.Random(f"{recipe.seed + number}:{epoch}")  # noqa: S311
+            torch.manual_seed(rng.getrandbits(32))
+            for batch in epoch_batches(
+                examples, teacher.device, batch_tokens=settings.batch_tokens, noise=noise, rng=rng
+            ):
+                tags, relations = read(encoder, heads, batch, dropout=recipe.dropout, dtype=teacher.dtype)
+                loss = weighted(label_losses(tags, relations, batch), alone)
+                take_step(optimizer, loss, share=rate_share(done, steps, warm_up=recipe.warm_up))
+                done += 1
+                bar.update(task, completed=done)
+    encoder.eval()
+
+
+@torch.no_grad()
+def _answers(teacher: Teacher, examples: Sequence[Example], recipe: TrainSettings) -> Answers:
+    tags: list[npt.NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(examples)
+    relations = list(tags)
+    windows = [example.window for example in examples]
+    for numbers in by_area(windows, 2 * recipe.batch_tokens, random.Random(0)):  # noqa: S311
+        chosen = [examples[number] for number in numbers]
+        batch = make_batch(chosen, teacher.device)
+        told, pairs = read(teacher.encoder, teacher.heads, batch, dropout=0.0, dtype=teacher.dtype)
+        likely = torch.sigmoid(pairs) if pairs is not None else torch.zeros(batch.targets.shape)
+        for target, rows, counts in (
+            (tags, torch.softmax(told, dim=1), [len(example.possible) for example in chosen]),
+            (relations, likely, [len(example.targets) for example in chosen]),
+        ):
+            parts = np.split(rows.float().cpu().numpy(), np.cumsum(counts)[:-1])
+            for number, part in zip(numbers, parts, strict=True):
+                target[number] = part
+    return np.concatenate(tags), np.concatenate(relations)
+
+
+def _with_answers(
+    examples: Sequence[Example], labelled: int, tags: npt.NDArray[np.float16], relations: npt.NDArray[np.float16]
+) -> Iterator[Example]:
+    """Tags are only taken from where the teachers learned tags, or nothing at all: on texts that taught them relations
+    alone, what they say of tags had nothing to hold it and drifted."""
+    word, pair = 0, 0
+    for number, example in enumerate(examples):
+        own = tags[word : word + len(example.possible)]
+        if number < labelled and not example.teaches_tags:
+            own = np.zeros_like(own)
+        told = SoftLabels(own, relations[pair : pair + len(example.targets)])
+        word, pair = word + len(example.possible), pair + len(example.targets)
+        yield replace(example, soft=told)
+
+
+def _digest(recipe: TrainSettings, encoder: str, examples: Sequence[Example]) -> str:
+    whole = hashlib.sha256(recipe.model_dump_json(exclude={"threads", "device"}).encode() + encoder.encode())
+    for example in examples:
+        whole.update(example.window.ids.tobytes())
+    return whole.hexdigest()
+
+
+def _write(path: Path, answers: Answers, key: str) -> None:
+    """Whole or not at all."""
+    fresh = path.with_suffix(".new")
+    columns = {name: part.astype(np.float16) for name, part in zip(("tags", "relations"), answers, strict=True)}
+    safetensors.numpy.save_file(columns, fresh, metadata={_KEY: key})
+    os.replace(fresh, path)  # noqa: PTH105
+
+
+def _read(path: Path, key: str) -> Answers:
+    """Raises ConfigurationError for a file that is damaged, or of another recipe, encoder or other texts."""
+    try:
+        with safe_open(path, framework="np") as file:
+            known = (file.metadata() or {}).get(_KEY)
+            tags, relations = (file.get_tensor(name).astype(np.float32) for name in ("tags", "relations"))
+    except SafetensorError as error:
+        raise ConfigurationError(f"{path} is damaged: delete it, and the teacher learns again") from error
+    if known != key:
+        raise ConfigurationError(f"{path} is of another recipe or other texts: choose another --out or delete it")
+    return tags, relations
