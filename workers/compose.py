@@ -150,6 +150,7 @@ def open_pipeline(
     lanes = [Lane(name, models[name].info, stages) for name, stages in settings.lanes().items()]
     sys.setswitchinterval(SWITCH_S)
     with ExitStack() as stack:
+        stack.enter_context(giving_back())
         cache = open_cache(settings.cache)
         stack.callback(cache.close)
         devices: dict[str, Device] = {}
@@ -217,7 +218,7 @@ def open_worker(
         max_payload_bytes=settings.limits.max_dead_letter_bytes,
         worker=worker_name(settings),
     )
-    with giving_back(), open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
+    with open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
         yield Worker(
             transport, pipeline, outgoing, settings.epoch, recorder=recorder or NullRecorder(), tracing=tracing
         )

@@ -33,7 +33,8 @@ def write_encoder(folder: Path, family: str, *, without: str | None = None) -> P
     definition["model"]["vocab"] = vocabulary
     definition |= {"added_tokens": [], "post_processor": None, "padding": None, "truncation": None}
     start, pad, end = _SPECIAL[:3] if family == "mpnet" else ("[CLS]", "[PAD]", "[SEP]")
-    tokenizer: Any = PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast  # has no types
+    tokenizer = make(
         tokenizer_object=Tokenizer.from_buffer(orjson.dumps(definition)),
         cls_token=start,
         pad_token=pad,

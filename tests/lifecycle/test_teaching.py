@@ -156,8 +156,9 @@ def test_the_model_comes_to_think_like_them(
     def apart() -> float:
         with torch.no_grad():
             tags, pairs = read(model.encoder, model.heads, unlabelled, dropout=0.0, dtype=torch.float32)
-            assert pairs is None
-            return float(teacher_losses(tags, pairs, unlabelled)["teachers' entities"])
+            losses = teacher_losses(tags, pairs, unlabelled)
+            assert losses is not None
+            return float(losses.entities)
 
     before = apart()
     course = ExtractionCourse(model, examples, quick, torch.float32)

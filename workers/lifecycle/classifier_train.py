@@ -40,7 +40,7 @@ from workers.models.config import (
     write_config,
 )
 from workers.models.folder import LoadedModel, blank_model, open_model, save_model
-from workers.models.precision import DTYPES, choose_precision
+from workers.models.precision import DTYPES, choose_precision, use_threads
 from workers.models.shared import SharedEncoderModel
 from workers.models.store import TOKENIZER_SHA256, TRUNK_SHA256, find_trunk
 from workers.settings import ModelSettings
@@ -81,8 +81,7 @@ def train_classifier(
     recipe, place = read_classifier_recipe(config), Place(data, out, trunk, save_every_s)
     require_free(out)
     require_plotting()
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
+    use_threads(recipe.threads)
     started = time.monotonic()
     lessons = gather_lessons(data, recipe)
     again = recipe.refit and lessons.split

@@ -6,19 +6,15 @@ The texts themselves are not stored; a digest ties a file to them and to the tea
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError, safe_open
 
-from workers.errors import ConfigurationError
 from workers.lifecycle.distil_teacher import SoftText, Teacher
+from workers.lifecycle.keyed_arrays import Arrays, read_arrays, write_arrays
 
 FOLDER = "soft"
-_KEY = "of"  # digest of teacher and texts, in the file's metadata
 
 
 def label_texts(
@@ -44,35 +40,22 @@ def label_texts(
 
 
 def write_labels(path: Path, said: Sequence[SoftText], digest: str) -> None:
-    """Whole or not at all."""
-    fresh = path.with_suffix(".new")
-    columns: dict[str, np.ndarray] = {
+    columns: Arrays = {
         "words": np.array([len(soft.starts) for soft in said], dtype=np.int64),
         "starts": np.concatenate([soft.starts for soft in said]).astype(np.int32),
         "ends": np.concatenate([soft.ends for soft in said]).astype(np.int32),
         "tags": np.concatenate([soft.tags for soft in said]).astype(np.float16),
         "labels": np.stack([soft.labels for soft in said]).astype(np.float16),
     }
-    safetensors.numpy.save_file(columns, fresh, metadata={_KEY: digest})
-    os.replace(fresh, path)  # noqa: PTH105
+    write_arrays(path, columns, digest)
 
 
 def read_labels(path: Path, digest: str) -> list[SoftText]:
     """Raises ConfigurationError if the file is damaged, or not of this teacher and these texts."""
-    try:
-        with safe_open(path, framework="np") as file:
-            known = (file.metadata() or {}).get(_KEY)
-            columns = {name: file.get_tensor(name) for name in ("words", "starts", "ends", "tags", "labels")}
-    except SafetensorError as error:
-        raise ConfigurationError(f"{path} is damaged: delete it, and it is made again") from error
-    if known != digest:
-        raise ConfigurationError(
-            f"{path} is of another teacher, other texts or another cut: choose another --out, or delete its folder"
-        )
-    return list(_split(columns))
+    return list(_split(read_arrays(path, digest, what="another teacher, other texts or another cut")))
 
 
-def _split(columns: dict[str, np.ndarray]) -> Iterator[SoftText]:
+def _split(columns: Arrays) -> Iterator[SoftText]:
     after = np.cumsum(columns["words"])
     for number, (lo, hi) in enumerate(zip(after - columns["words"], after, strict=True)):
         yield SoftText(

@@ -84,7 +84,7 @@ class DistilCourse:
             loss = self.loss([self._soft[n] for n in chosen])
             if (batch := next(hard, None)) is not None:
                 tags, pairs = read(self._model.encoder, self._model.heads, batch, dropout=0.0, dtype=torch.float32)
-                loss = loss + recipe.hard_weight * sum(label_losses(tags, pairs, batch).values(), loss.new_zeros(()))
+                loss = loss + recipe.hard_weight * label_losses(tags, pairs, batch).joined(1.0)
             done = self.epoch * self.per_epoch + number
             take_step(self._optimizer, loss, share=rate_share(done - 1, self.steps, warm_up=recipe.warm_up))
             total += loss.item()

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
 from workers.errors import ConfigurationError
 from workers.lifecycle.bootstrap import Bootstrap
 from workers.lifecycle.extraction import score_extraction
@@ -25,6 +23,7 @@ from workers.lifecycle.report import Report, SetReport, Speed
 from workers.lifecycle.speed import measure_speed
 from workers.lifecycle.suite import SetTask, standard_suite
 from workers.lifecycle.summaries import score_summaries
+from workers.models.precision import use_threads
 from workers.settings import ModelSettings, Settings
 
 PACKAGES = ("enrich-workers", "torch", "tokenizers", "numpy", "rouge-score")
@@ -54,8 +53,7 @@ def evaluate_model(
     """
     options = options or Options()
     started_s = time.monotonic()
-    if settings.model.threads:
-        torch.set_num_threads(settings.model.threads)
+    use_threads(settings.model.threads)
     product = open_product(name, settings)
     files = [(task, read_file(task.path, options.limit)) for task in tasks]  # all, before the first long pass
     sets = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -35,6 +36,20 @@ class WindowReader(Protocol):
     def read_lower(self, ids: Tensor, reach: Reach, shapes: Tensor) -> Tensor: ...
 
     def read_tuned(self, hidden: Tensor, reach: Reach, shapes: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Of a batch."""
+
+    entities: Tensor
+    relations: Tensor
+
+    def joined(self, relation_weight: float) -> Tensor:
+        return self.entities + relation_weight * self.relations
+
+    def named(self, whose: str) -> dict[str, float]:
+        return {f"{whose}entities": self.entities.item(), f"{whose}relations": self.relations.item()}
 
 
 class ExtractionCourse:
@@ -69,14 +84,18 @@ class ExtractionCourse:
         batches = epoch_batches(self._examples, device, batch_tokens=recipe.batch_tokens, noise=noise, rng=rng)
         for number, batch in enumerate(batches, start=1):
             tags, relations = read(encoder, heads, batch, dropout=recipe.dropout, dtype=self._dtype)
-            parts = label_losses(tags, relations, batch) | teacher_losses(tags, relations, batch)
+            labels, teachers = label_losses(tags, relations, batch), teacher_losses(tags, relations, batch)
+            loss = labels.joined(recipe.relation_weight)
+            if recipe.teacher is not None and teachers is not None:
+                said = teachers.joined(recipe.relation_weight)
+                loss = recipe.teacher.label_weight * loss + recipe.teacher.weight * said
             done = self.epoch * self.per_epoch + number
             share = rate_share(done - 1, self.steps, warm_up=recipe.warm_up)
-            take_step(self._optimizer, weighted(parts, recipe), share=share)
+            take_step(self._optimizer, loss, share=share)
             if self._average is not None:
                 self._average.update()
-            for name, loss in parts.items():
-                sums[name] = sums.get(name, 0.0) + loss.item()
+            told = labels.named("") | (teachers.named("teachers' ") if teachers else {})
+            sums = {name: sums.get(name, 0.0) + value for name, value in told.items()}
             report(Step(self.epoch, done, {name: total / number for name, total in sums.items()}))
         self.epoch += 1
 
@@ -115,35 +134,22 @@ def read(
     return tags, None if batch.pairs is None else heads.relations(hidden, batch.pairs)
 
 
-def label_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> dict[str, Tensor]:
+def label_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> Losses:
     """Against the labels of the batch."""
-    entity = entity_loss(tags, batch.possible)
-    none = entity.new_zeros(())
-    return {
-        "entities": entity,
-        "relations": none if relations is None else relation_loss(relations, batch.targets, batch.known),
-    }
+    entities = entity_loss(tags, batch.possible)
+    if relations is None:
+        return Losses(entities, entities.new_zeros(()))
+    return Losses(entities, relation_loss(relations, batch.targets, batch.known))
 
 
-def teacher_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> dict[str, Tensor]:
-    """Against what teachers said; nothing without them."""
+def teacher_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> Losses | None:
+    """Against what teachers said; None without them."""
     if batch.soft_tags is None or batch.soft_relations is None:
-        return {}
-    entity = soft_entity_loss(tags, batch.soft_tags)
-    none = entity.new_zeros(())
-    return {
-        "teachers' entities": entity,
-        "teachers' relations": none if relations is None else soft_relation_loss(relations, batch.soft_relations),
-    }
-
-
-def weighted(parts: Mapping[str, Tensor], recipe: TrainSettings) -> Tensor:
-    """What a step minimises."""
-    labels = parts["entities"] + recipe.relation_weight * parts["relations"]
-    if recipe.teacher is None:
-        return labels
-    taught = parts["teachers' entities"] + recipe.relation_weight * parts["teachers' relations"]
-    return recipe.teacher.label_weight * labels + recipe.teacher.weight * taught
+        return None
+    entities = soft_entity_loss(tags, batch.soft_tags)
+    if relations is None:
+        return Losses(entities, entities.new_zeros(()))
+    return Losses(entities, soft_relation_loss(relations, batch.soft_relations))
 
 
 def _optimizer(encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings) -> AdamW:

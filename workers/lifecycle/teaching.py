@@ -7,7 +7,6 @@ other names, and about texts without labels. What they said is kept in the run's
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import shutil
 from collections.abc import Iterator, Sequence
@@ -16,16 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import safetensors.numpy
 import torch
 from rich.progress import Progress
-from safetensors import SafetensorError, safe_open
 
-from workers.errors import ConfigurationError
 from workers.lifecycle.batches import Noise, by_area, epoch_batches, make_batch
 from workers.lifecycle.examples import Example, SoftLabels
 from workers.lifecycle.gathering import TrainingData
-from workers.lifecycle.learning import label_losses, read, weighted
+from workers.lifecycle.keyed_arrays import Arrays, read_arrays, write_arrays
+from workers.lifecycle.learning import label_losses, read
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.lifecycle.teacher_encoder import LargeEncoder, find_encoder
@@ -35,8 +32,6 @@ from workers.models.heads import Heads
 from workers.models.precision import DTYPES, choose_precision
 
 FOLDER = "teachers"
-_KEY = "of"  # digest of recipe, encoder and texts, in the metadata of a file
-Answers = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # of all examples end to end: tags, relations
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +58,19 @@ def taught(
     asked = [*data.examples, *data.renamed, *data.unlabelled]
     key = _digest(recipe, digest, asked)
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
-    found: list[Answers] = []
+    found: list[Arrays] = []
     for number, rate in enumerate(settings.encoder_rates):
         path = out / FOLDER / f"{number}.safetensors"
         if not path.is_file():
             torch.manual_seed(recipe.seed + number)
             teacher = _untaught(folder, model, recipe, device)
             _learn(teacher, data.examples, model, recipe, settings, rate=rate, number=number)
-            _write(path, _answers(teacher, asked, recipe), key)
-        found.append(_read(path, key))
-    tags, relations = (np.mean(columns, axis=0).astype(np.float16) for columns in zip(*found, strict=True))
+            write_arrays(path, _answers(teacher, asked, recipe), key)
+        found.append(read_arrays(path, key, what="another recipe, another encoder or other texts"))
+    tags, relations = (
+        np.stack([arrays[name] for arrays in found]).mean(axis=0, dtype=np.float32).astype(np.float16)
+        for name in ("tags", "relations")
+    )
     return list(_with_answers(asked, len(data.examples) + len(data.renamed), tags, relations))
 
 
@@ -109,7 +107,6 @@ def _learn(
     noise = Noise(recipe.recase, recipe.forget, model.tokenizer.unknown_id)
     windows = [example.window for example in examples]
     steps = settings.epochs * len(by_area(windows, settings.batch_tokens, random.Random(0)))  # noqa: S311
-    alone = recipe.model_copy(update={"teacher": None})
     done = 0
     with Progress() as bar:
         task = bar.add_task(f"teacher {number + 1} of {len(settings.encoder_rates)} learns", total=steps)
@@ -120,16 +117,17 @@ def _learn(
                 examples, teacher.device, batch_tokens=settings.batch_tokens, noise=noise, rng=rng
             ):
                 tags, relations = read(encoder, heads, batch, dropout=recipe.dropout, dtype=teacher.dtype)
-                loss = weighted(label_losses(tags, relations, batch), alone)
+                loss = label_losses(tags, relations, batch).joined(recipe.relation_weight)
                 take_step(optimizer, loss, share=rate_share(done, steps, warm_up=recipe.warm_up))
                 done += 1
                 bar.update(task, completed=done)
     encoder.eval()
 
 
-@torch.no_grad()
-def _answers(teacher: Teacher, examples: Sequence[Example], recipe: TrainSettings) -> Answers:
-    tags: list[npt.NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(examples)
+@torch.inference_mode()
+def _answers(teacher: Teacher, examples: Sequence[Example], recipe: TrainSettings) -> Arrays:
+    """Of all examples, end to end: tags [W, tags] and relations [P, types], as probabilities."""
+    tags: list[npt.NDArray[np.float16]] = [np.zeros(0, np.float16)] * len(examples)
     relations = list(tags)
     windows = [example.window for example in examples]
     for numbers in by_area(windows, 2 * recipe.batch_tokens, random.Random(0)):  # noqa: S311
@@ -141,10 +139,10 @@ def _answers(teacher: Teacher, examples: Sequence[Example], recipe: TrainSetting
             (tags, torch.softmax(told, dim=1), [len(example.possible) for example in chosen]),
             (relations, likely, [len(example.targets) for example in chosen]),
         ):
-            parts = np.split(rows.float().cpu().numpy(), np.cumsum(counts)[:-1])
+            parts = np.split(rows.half().cpu().numpy(), np.cumsum(counts)[:-1])
             for number, part in zip(numbers, parts, strict=True):
                 target[number] = part
-    return np.concatenate(tags), np.concatenate(relations)
+    return {"tags": np.concatenate(tags), "relations": np.concatenate(relations)}
 
 
 def _with_answers(
@@ -167,24 +165,3 @@ def _digest(recipe: TrainSettings, encoder: str, examples: Sequence[Example]) ->
     for example in examples:
         whole.update(example.window.ids.tobytes())
     return whole.hexdigest()
-
-
-def _write(path: Path, answers: Answers, key: str) -> None:
-    """Whole or not at all."""
-    fresh = path.with_suffix(".new")
-    columns = {name: part.astype(np.float16) for name, part in zip(("tags", "relations"), answers, strict=True)}
-    safetensors.numpy.save_file(columns, fresh, metadata={_KEY: key})
-    os.replace(fresh, path)  # noqa: PTH105
-
-
-def _read(path: Path, key: str) -> Answers:
-    """Raises ConfigurationError for a file that is damaged, or of another recipe, encoder or other texts."""
-    try:
-        with safe_open(path, framework="np") as file:
-            known = (file.metadata() or {}).get(_KEY)
-            tags, relations = (file.get_tensor(name).astype(np.float32) for name in ("tags", "relations"))
-    except SafetensorError as error:
-        raise ConfigurationError(f"{path} is damaged: delete it, and the teacher learns again") from error
-    if known != key:
-        raise ConfigurationError(f"{path} is of another recipe or other texts: choose another --out or delete it")
-    return tags, relations
