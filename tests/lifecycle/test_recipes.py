@@ -1,0 +1,34 @@
+"""The recipes that come with the project can be read, whatever they are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.trained import RECIPES, TESTS
+from workers.lifecycle.classifier_recipe import read_classifier_recipe
+from workers.lifecycle.recipe import SUMMED_UP, TrainSettings, read_recipe
+from workers.lifecycle.recipe_file import task_of
+
+FILES = sorted(RECIPES.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_recipe_can_be_read(path: Path) -> None:
+    read = read_classifier_recipe if task_of(path) == "classification" else read_recipe
+    assert read(path).name
+
+
+def test_every_recipe_but_the_packaged_models_is_trained_and_scored() -> None:
+    assert {path.stem for path in FILES} - {"packaged"} == set(TESTS)
+
+
+def test_the_packaged_models_teachers_read_no_text_that_may_not_be_passed_on() -> None:
+    recipe = read_recipe(RECIPES / "packaged.yaml")
+    assert recipe.sources == TrainSettings().sources
+    genres = {file.path: file.genres for file in SUMMED_UP}
+    for file in recipe.unlabelled:
+        assert file.attribution
+        assert "test" not in file.path
+        assert file.genres == genres.get(file.path, ())
