@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from workers.lifecycle.losses import entity_loss, relation_loss
+from workers.lifecycle.losses import entity_loss, relation_loss, soft_entity_loss, soft_relation_loss
 
 OUTSIDE, B_PER, I_PER, B_DATE, I_DATE = range(5)
 
@@ -58,3 +58,38 @@ def test_a_batch_that_says_nothing_has_loss_zero() -> None:
     assert float(entity_loss(torch.randn(4, 5), everything)) == 0
     nothing = torch.zeros(2, 3, dtype=torch.bool)
     assert float(relation_loss(torch.randn(2, 3), nothing, nothing)) == 0
+
+
+def test_a_teachers_word_is_learned_as_a_whole_where_it_was_taught_all() -> None:
+    logits = torch.randn(5, 7, generator=torch.Generator().manual_seed(1))
+    wanted = torch.softmax(torch.randn(5, 7, generator=torch.Generator().manual_seed(2)), dim=1)
+    alone = torch.zeros(5, 7, dtype=torch.bool)
+    alone[:, 0] = True
+    expected = -(wanted * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    torch.testing.assert_close(soft_entity_loss(logits, wanted, alone), expected)
+
+
+def test_how_a_teacher_divides_what_nobody_taught_it_is_not_learned() -> None:
+    open_tags = torch.tensor([[True, False, False, True, True]])
+    logits = torch.zeros(1, 5, requires_grad=True)
+    for wanted in ([0.8, 0.1, 0.1, 0.0, 0.0], [0.0, 0.1, 0.1, 0.3, 0.5]):
+        (gradient,) = torch.autograd.grad(soft_entity_loss(logits, torch.tensor([wanted]), open_tags), logits)
+        torch.testing.assert_close(gradient[0, [0, 3, 4]], gradient[0, [0, 0, 0]])
+        assert (gradient[0, 1:3] > 0).all(), "less likely than it thinks now"
+
+
+def test_a_word_that_no_teacher_was_asked_about_has_no_gradient() -> None:
+    logits = torch.randn(2, 3, requires_grad=True)
+    wanted, open_tags = torch.tensor([[0.0, 0, 0], [0.2, 0.5, 0.3]]), torch.tensor([[True, False, False]] * 2)
+    loss = soft_entity_loss(logits, wanted, open_tags)
+    torch.autograd.backward(loss)
+    assert logits.grad is not None
+    assert not logits.grad[0].any()
+    torch.testing.assert_close(loss, soft_entity_loss(logits[1:], wanted[1:], open_tags[1:]))
+
+
+def test_a_teachers_relations_are_learned_of_all_pairs() -> None:
+    logits = torch.zeros(300, 2, requires_grad=True)
+    loss = soft_relation_loss(logits, torch.full((300, 2), 0.5))
+    torch.testing.assert_close(loss, torch.tensor(2 * 0.6931472))
+    assert soft_relation_loss(logits[:1], torch.full((1, 2), 0.5)) < loss / 100, "a pair weighs less than a document"

@@ -19,6 +19,7 @@ from workers.lifecycle import teaching
 from workers.lifecycle.batches import make_batch
 from workers.lifecycle.examples import Example
 from workers.lifecycle.gathering import OTHER_NAMES, UNLABELLED, TrainingData, gather
+from workers.lifecycle.labels import ENTITY_TYPES
 from workers.lifecycle.learning import ExtractionCourse, read, teacher_losses
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.schooling import Step
@@ -99,16 +100,18 @@ def test_they_say_what_they_think_of_every_example(
 ) -> None:
     _, _, gathered, examples = lesson
     assert len(examples) == len(gathered.examples) + len(gathered.renamed) + len(gathered.unlabelled)
-    labelled = len(gathered.examples) + len(gathered.renamed)
     asked = set()
-    for number, example in enumerate(examples):
+    for example in examples:
         assert example.soft is not None
         assert example.soft.relations.shape == example.targets.shape
         sums = example.soft.tags.astype(np.float32).sum(axis=1)
-        held = example.teaches_tags or number >= labelled
-        np.testing.assert_allclose(sums, 1.0 if held else 0.0, atol=0.01)
-        asked.add((number >= labelled, held))
-    assert asked == {(False, True), (False, False), (True, True)}, "all three kinds must be there"
+        np.testing.assert_allclose(sums, 1.0 if example.teaches_tags else 0.0, atol=0.01)
+        asked.add((example.source, int(example.open_tags.sum())))
+    tags = 1 + 2 * len(ENTITY_TYPES)
+    assert ("redocred.dev", 1) in asked, "annotates all"
+    assert ("uner_ewt.train", tags - 6) in asked, "annotates three types"
+    assert ("knowledgenet.train", tags) in asked, "teaches relations alone"
+    assert ("unlabelled", tags - 6) in asked, "what every source annotates"
 
 
 def test_what_was_said_is_not_asked_again(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ class SoftLabels:
     """How likely teachers think what a window teaches. A word of zeros is one that they were not asked about."""
 
     tags: Floats  # [W, tags] probabilities
+    open_tags: Flags  # [tags] no entity, and those of types that nobody taught them on such texts
     relations: Floats  # [P, relation types] probabilities
 
 
@@ -42,12 +43,13 @@ class Example:
     targets: Flags  # [P, relation types]
     known: Flags  # [P, relation types] false where the data set does not say
     clusters: Array  # [E] which thing of the text a mention is of
+    open_tags: Flags  # [tags] between which its data set does not tell: no entity, and types that it does not annotate
     soft: SoftLabels | None = None
 
     @property
     def teaches_tags(self) -> bool:
         """Whether it says of any word what it is, or is not."""
-        return not bool(self.possible.all())
+        return not bool(self.open_tags.all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ def cut(labelled: Labelled, lengths: Callable[[int, int], int], limit: int) -> I
     yield first, bounds[-1]
 
 
-def unlabelled_example(window: PreparedWindow, labels: LabelSpace) -> Example:
-    """A window that only a teacher can make something of."""
+def unlabelled_example(window: PreparedWindow, labels: LabelSpace, taught: Collection[str]) -> Example:
+    """A window that only a teacher can make something of; `taught`: types that it learned on all kinds of text."""
     none = np.zeros(0, dtype=np.int64)
     unknown = np.zeros((0, len(labels.relation_types)), dtype=bool)
     return Example(
@@ -94,6 +96,7 @@ def unlabelled_example(window: PreparedWindow, labels: LabelSpace) -> Example:
         targets=unknown,
         known=unknown,
         clusters=none,
+        open_tags=open_tags(taught, labels.entity_types),
     )
 
 
@@ -151,7 +154,8 @@ class ExampleMaker:
         if possible.all() and not known.any():
             return None  # it teaches nothing
         clusters = np.array([labelled.mentions[owners[number]].cluster for number in kept], dtype=np.int64)
-        return Example(self._source, window, possible, mentions, pairs, targets, known, clusters)
+        told = open_tags(self._tags.exhaustive, self._labels.entity_types)
+        return Example(self._source, window, possible, mentions, pairs, targets, known, clusters, told)
 
     def _word_spans(
         self, window: PreparedWindow, excerpt: Excerpt, labelled: Labelled
@@ -223,16 +227,22 @@ def possible_tags(spans: TaggedSpans, words: int, scheme: TagScheme, types: tupl
     """[W, tags]: the one tag of a word in a span; elsewhere O, or a tag of a type the data set does not annotate."""
     if not scheme.exhaustive:
         return np.ones((words, tag_count(len(types))), dtype=bool)  # not entity data: teaches no tag at all
-    outside = np.zeros(tag_count(len(types)), dtype=bool)
-    outside[0] = True
-    for name in types:
-        if name not in scheme.exhaustive:
-            outside[tags_for(name, types)] = True
+    outside = open_tags(scheme.exhaustive, types)
     tags = tags_of(spans, words)
     possible = np.zeros((words, len(outside)), dtype=bool)
     possible[np.arange(words), tags] = True
     possible[tags == 0] = outside
     return possible
+
+
+def open_tags(annotated: Collection[str], types: tuple[str, ...]) -> Flags:
+    """[tags]: what a word without a label may be: no entity, or of a type that is not annotated. All if none is."""
+    found = np.zeros(tag_count(len(types)), dtype=bool)
+    found[0] = True
+    for name in types:
+        if name not in annotated:
+            found[tags_for(name, types)] = True
+    return found
 
 
 def tags_for(name: str, types: tuple[str, ...]) -> list[int]:

@@ -66,7 +66,8 @@ def gather(folder: Path, tokenizer: SubwordTokenizer, recipe: TrainSettings) -> 
     ]
     again = _with_other_names(learned, recipe)
     windows = text_windows(tokenizer, list(_unlabelled(folder, recipe)), max_tokens=recipe.max_tokens)
-    unlabelled = [unlabelled_example(window, labels) for window in windows if len(window.word_firsts)]
+    taught = _taught_everywhere(recipe, labels)
+    unlabelled = [unlabelled_example(window, labels, taught) for window in windows if len(window.word_firsts)]
     counts |= {name: len(made) for name, made in ((OTHER_NAMES, again), (UNLABELLED, unlabelled)) if made}
     return TrainingData(examples, counts, kept, again, unlabelled)
 
@@ -122,6 +123,12 @@ def _with_other_names(
             others = [other for text in texts if (other := renamed(text, maker.types, names, rng)) is not None]
             made += _examples(maker, others, source, recipe, rng, times=1)
     return made
+
+
+def _taught_everywhere(recipe: TrainSettings, labels: LabelSpace) -> frozenset[str]:
+    """Entity types that every source with any annotates."""
+    annotated = [source_scheme(source, labels).tags.exhaustive for source in recipe.sources]
+    return frozenset.intersection(*(types for types in annotated if types), frozenset(labels.entity_types))
 
 
 def _times_renamed(source: Source, recipe: TrainSettings) -> int:

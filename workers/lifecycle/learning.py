@@ -144,9 +144,9 @@ def label_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -
 
 def teacher_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> Losses | None:
     """Against what teachers said; None without them."""
-    if batch.soft_tags is None or batch.soft_relations is None:
+    if batch.soft_tags is None or batch.soft_relations is None or batch.open_tags is None:
         return None
-    entities = soft_entity_loss(tags, batch.soft_tags)
+    entities = soft_entity_loss(tags, batch.soft_tags, batch.open_tags)
     if relations is None:
         return Losses(entities, entities.new_zeros(()))
     return Losses(entities, soft_relation_loss(relations, batch.soft_relations))

@@ -20,11 +20,17 @@ def entity_loss(logits: Tensor, possible: Tensor) -> Tensor:
     return (losses * taught).sum() / taught.sum().clamp(min=1)
 
 
-def soft_entity_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+def soft_entity_loss(logits: Tensor, wanted: Tensor, open_tags: Tensor) -> Tensor:
     """Mean over words of the cross entropy with a teacher's probabilities; a word of zeros is not counted. [W, tags]
-    both (Hinton et al. 2015, Distilling the Knowledge in a Neural Network, at temperature 1)."""
-    told = wanted.any(dim=1).sum().clamp(min=1)
-    return -(wanted.float() * torch.log_softmax(logits, dim=1)).sum() / told
+    each (Hinton et al. 2015, Distilling the Knowledge in a Neural Network, at temperature 1).
+
+    The open tags of a word count as one: how the teacher divides it among them is not learned.
+    """
+    wanted, log_odds = wanted.float(), torch.log_softmax(logits, dim=1)
+    as_one = torch.logsumexp(log_odds.masked_fill(~open_tags, -torch.inf), dim=1)
+    alone = (wanted * log_odds).masked_fill(open_tags, 0.0).sum(dim=1)
+    losses = -(alone + (wanted * open_tags).sum(dim=1) * as_one)
+    return losses.sum() / wanted.any(dim=1).sum().clamp(min=1)
 
 
 def soft_relation_loss(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ def taught(
         np.stack([arrays[name] for arrays in found]).mean(axis=0, dtype=np.float32).astype(np.float16)
         for name in ("tags", "relations")
     )
-    return list(_with_answers(asked, len(data.examples) + len(data.renamed), tags, relations))
+    return list(_with_answers(asked, tags, relations))
 
 
 def drop_answers(out: Path) -> None:
@@ -146,16 +146,16 @@ def _answers(teacher: Teacher, examples: Sequence[Example], recipe: TrainSetting
 
 
 def _with_answers(
-    examples: Sequence[Example], labelled: int, tags: npt.NDArray[np.float16], relations: npt.NDArray[np.float16]
+    examples: Sequence[Example], tags: npt.NDArray[np.float16], relations: npt.NDArray[np.float16]
 ) -> Iterator[Example]:
-    """Tags are only taken from where the teachers learned tags, or nothing at all: on texts that taught them relations
-    alone, what they say of tags had nothing to hold it and drifted."""
+    """What they say is only learned as far as somebody taught it to them on such texts: the rest had nothing to hold it
+    and drifts."""
     word, pair = 0, 0
-    for number, example in enumerate(examples):
+    for example in examples:
         own = tags[word : word + len(example.possible)]
-        if number < labelled and not example.teaches_tags:
+        if not example.teaches_tags:
             own = np.zeros_like(own)
-        told = SoftLabels(own, relations[pair : pair + len(example.targets)])
+        told = SoftLabels(own, example.open_tags, relations[pair : pair + len(example.targets)])
         word, pair = word + len(example.possible), pair + len(example.targets)
         yield replace(example, soft=told)
 
