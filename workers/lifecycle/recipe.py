@@ -90,8 +90,7 @@ DEV = (Source(path="ner/uner_ewt.dev.jsonl", attribution="Universal NER EWT (May
 
 
 class TrainSettings(FrozenSettings):
-    """A recipe. The packaged model's, which has a teacher, is `benchmarks/recipes/packaged.yaml`; without one every
-    default is what its predecessor was made with."""
+    """A recipe. Every default is what the packaged model was made with."""
 
     task: Literal["extraction"] = Field(
         "extraction", description="entities and relations; see `classification` for texts"
