@@ -79,7 +79,7 @@ evaluate: $(STAMP)
 	@mv docs/evaluation.md.new docs/evaluation.md
 	@cat docs/evaluation.md
 
-# Models trained on the recipes of benchmarks/recipes, and their scores. About two hours.
+# Models trained on the recipes of benchmarks/recipes, and their scores. About an hour.
 trained: $(STAMP)
 	@test -d $(DATA) || { echo "make trained: there is no folder $(DATA); name one: make trained DATA=..." >&2; exit 2; }
 	$(BIN)/python -m benchmarks.trained $(DATA) > docs/trained.md.new

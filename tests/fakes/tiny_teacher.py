@@ -21,8 +21,8 @@ _SIZES: dict[str, Any] = {
 }
 
 
-def write_encoder(folder: Path, family: str, *, without: str | None = None) -> Path:
-    """`family` is bert or mpnet; `without`: a word piece that it does not know."""
+def write_encoder(folder: Path, family: str, *, without: str | None = None, positions: int = 514) -> Path:
+    """`family` is bert or mpnet; `without`: a word piece that it does not know; `positions` that it can read."""
     torch.manual_seed(5)
     shift = len(_SPECIAL) if family == "mpnet" else 0
     definition = orjson.loads(find_trunk().tokenizer)
@@ -43,9 +43,9 @@ def write_encoder(folder: Path, family: str, *, without: str | None = None) -> P
     )
     model: PreTrainedModel
     if family == "mpnet":
-        model = MPNetModel(MPNetConfig(vocab_size=len(pieces) + shift, max_position_embeddings=514, **_SIZES))
+        model = MPNetModel(MPNetConfig(vocab_size=len(pieces) + shift, max_position_embeddings=positions, **_SIZES))
     else:
-        model = BertModel(BertConfig(vocab_size=len(pieces), **_SIZES))
+        model = BertModel(BertConfig(vocab_size=len(pieces), max_position_embeddings=positions, **_SIZES))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from workers.lifecycle.batches import make_batch
 from workers.lifecycle.examples import Example
 from workers.lifecycle.gathering import OTHER_NAMES, UNLABELLED, TrainingData, gather
 from workers.lifecycle.labels import ENTITY_TYPES
-from workers.lifecycle.learning import ExtractionCourse, read, teacher_losses
-from workers.lifecycle.recipe import TrainSettings
+from workers.lifecycle.learning import ExtractionCourse, Losses, read, step_loss, teacher_losses
+from workers.lifecycle.recipe import TRAINING, TrainSettings
 from workers.lifecycle.schooling import Step
 from workers.lifecycle.teacher_encoder import LargeEncoder
-from workers.lifecycle.teaching import drop_answers, taught
+from workers.lifecycle.teacher_recipe import TeacherSettings
+from workers.lifecycle.teaching import taught
 from workers.lifecycle.train import train
 from workers.models.config import read_config
 
@@ -114,6 +116,66 @@ def test_they_say_what_they_think_of_every_example(
     assert ("unlabelled", tags - 6) in asked, "what every source annotates"
 
 
+def test_they_learned_the_labels_and_answers_stand_with_the_texts_they_are_of(
+    lesson: tuple[Path, TrainSettings, TrainingData, list[Example]],
+) -> None:
+    right, pairs, others = [], [], []
+    for example in lesson[3]:
+        assert example.soft is not None
+        named = (example.possible.sum(axis=1) == 1) & ~example.possible[:, 0]
+        right += example.soft.tags[named][example.possible[named]].tolist()
+        pairs += example.soft.relations[example.targets].tolist()
+        others += example.soft.relations[example.known & ~example.targets].tolist()
+    assert len(right) > 100
+    assert np.mean(right) > 0.8
+    assert np.mean(pairs) > 2 * np.mean(others)
+
+
+def test_answers_are_of_the_labels_that_were_learned(
+    lesson: tuple[Path, TrainSettings, TrainingData, list[Example]],
+) -> None:
+    folder, recipe, gathered, _ = lesson
+    assert recipe.teacher is not None
+    first = gathered.examples[0]
+    mended = replace(gathered, examples=[replace(first, possible=~first.possible), *gathered.examples[1:]])
+    with pytest.raises(ConfigurationError, match="other texts"):
+        taught(small_model(), mended, recipe, recipe.teacher, device=CPU, out=folder)
+
+
+def test_an_encoder_that_reads_less_than_a_window_is_refused_in_one_line(
+    lesson: tuple[Path, TrainSettings, TrainingData, list[Example]], tmp_path: Path
+) -> None:
+    _, recipe, gathered, _ = lesson
+    longer = recipe.model_copy(update={"max_tokens": 510})
+    short = write_encoder(tmp_path / "short", "bert", positions=300)
+    settings = TeacherSettings(encoder=str(short))
+    with pytest.raises(ConfigurationError, match="max_tokens asks for 512") as error:
+        taught(small_model(), gathered, longer, settings, device=CPU, out=tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_step_weighs_labels_and_teachers_as_the_recipe_says() -> None:
+    labels, teachers = (Losses(torch.tensor(a), torch.tensor(b)) for a, b in ((1.0, 10.0), (100.0, 1_000.0)))
+    told = {"encoder": "any", "weight": 3, "label_weight": 0.5}
+    recipe = TrainSettings.model_validate({"teacher": told, "relation_weight": 2})
+    assert float(step_loss(labels, teachers, recipe)) == 0.5 * 21 + 3 * 2_100
+    assert float(step_loss(labels, None, TrainSettings(relation_weight=2))) == 21
+
+
+def test_other_names_are_more_examples_of_tagged_texts_and_change_no_other(tmp_path: Path) -> None:
+    data, tokenizer = write_training_data(tmp_path, rows=6), small_model().tokenizer
+    plain, more = (gather(data, tokenizer, small_recipe(renamed=times)) for times in (0, 2))
+    assert not plain.renamed
+    tagged = {source.name for source in TRAINING if source.form == "tagged"}
+    assert {example.source for example in more.renamed} == tagged
+    texts = [[example.window.text for example in data.examples] for data in (plain, more)]
+    assert texts[0] == texts[1]
+    assert {example.window.text for example in more.renamed} - set(texts[0]), "names that stood elsewhere"
+    asked = TRAINING[-1].model_copy(update={"renamed": 1})
+    alone = gather(data, tokenizer, TrainSettings(sources=(asked,), dev=()))
+    assert alone.counts[OTHER_NAMES] == len(alone.renamed) > 0, "related texts where their source asks for it"
+
+
 def test_what_was_said_is_not_asked_again(
     lesson: tuple[Path, TrainSettings, TrainingData, list[Example]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +250,7 @@ def test_a_whole_run_names_its_teachers_and_leaves_nothing_of_them(tmp_path: Pat
     assert training.windows[OTHER_NAMES] > 0
     assert training.windows[UNLABELLED] == 3
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert f"2 teachers, {tmp_path / 'bert'}" in card
+    assert "2 teachers, bert" in card
     assert "our notes" in card
     assert not (out / teaching.FOLDER).exists()
 
@@ -196,7 +258,3 @@ def test_a_whole_run_names_its_teachers_and_leaves_nothing_of_them(tmp_path: Pat
 def test_texts_without_labels_want_a_teacher() -> None:
     with pytest.raises(ValueError, match="without a teacher"):
         TrainSettings.model_validate({"unlabelled": [{"path": "told.jsonl"}]})
-
-
-def test_dropping_what_is_not_there_is_nothing(tmp_path: Path) -> None:
-    drop_answers(tmp_path)

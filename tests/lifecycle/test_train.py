@@ -14,6 +14,7 @@ from schemas.base import StageName
 from tests.fakes.tiny_model import tiny_trunk
 from tests.fakes.training_data import related_row, summarized_row, write_lines, write_training_data
 from workers.errors import ConfigurationError
+from workers.lifecycle.card import render
 from workers.lifecycle.checkpoint import read_checkpoint, save_checkpoint
 from workers.lifecycle.gathering import gather
 from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
@@ -192,7 +193,10 @@ def test_a_whole_run_writes_a_model_that_opens_a_card_and_a_curve(tmp_path: Path
     assert config.training.windows["uner_ewt.train"] > 0
     assert set(config.entity_thresholds) == set(ENTITY_TYPES)
     assert "wikigold.test entities f1 PER LOC" in config.scores
-    assert config.heads_sha256 in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert config.heads_sha256 in card
+    assert "name: try" in card
+    assert "enrich train --data DATA" in render(config, TrainSettings()), "the packaged one's needs no recipe"
     assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert read_checkpoint(out) is None
     with pytest.raises(ConfigurationError, match="already holds a model"):

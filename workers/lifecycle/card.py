@@ -38,6 +38,9 @@ _LIMITS_OF_PACKAGED = """\
 """
 
 
+_BY_DEFAULT = ("## How to make it again", "", "```", "enrich train --data DATA --out FOLDER", "```", "")
+
+
 def write_card(folder: Path, config: ModelConfig, recipe: TrainSettings) -> None:
     (folder / CARD_FILE).write_text(render(config, recipe), encoding="utf-8")
 
@@ -109,7 +112,9 @@ def _taught(recipe: TrainSettings, windows: Mapping[str, int]) -> list[str]:
         sources = "; ".join(f"{file.name}, {file.attribution}" for file in recipe.unlabelled)
         if count:
             rows.append(f"| texts without their labels | {sources} | {count} |")
-        who = f"{len(recipe.teacher.encoder_rates)} teachers, {recipe.teacher.encoder}"
+        name = recipe.teacher.encoder
+        name = Path(name).name if Path(name).is_dir() else name  # cards tell nothing of our disks
+        who = f"{len(recipe.teacher.encoder_rates)} teachers, {name}"
         rows.append(f"| all of these: what {who}, think of them | {recipe.teacher.attribution} | |")
     return rows
 
@@ -155,7 +160,7 @@ def _limits(config: ModelConfig, recipe: TrainSettings) -> list[str]:
 def _again(config: ModelConfig, recipe: TrainSettings) -> list[str]:
     record = config.training
     return [
-        *recipe_in_card(recipe),
+        *(recipe_in_card(recipe) if recipe != TrainSettings() else _BY_DEFAULT),
         f"Seed {recipe.seed}, {recipe.epochs} epochs, torch {record.torch if record else '?'}; learning took",
         f"{(record.seconds if record else 0) / 60:.0f} minutes. Other hardware, thread counts and versions round",
         "differently: expect the scores again to within a point, not the same bits.",

@@ -132,7 +132,7 @@ def _course(
             seed=recipe.seed,
             limit=recipe.limit,
         )
-        hard = gather(data, student.tokenizer, settings).examples
+        hard = gather(data, student.tokenizer, settings).labelled
     groups = torch.from_numpy(map_tags(teacher.tags, config.entity_types).groups)
     return DistilCourse(student, examples, hard, groups, recipe)
 

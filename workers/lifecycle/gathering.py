@@ -40,6 +40,11 @@ class TrainingData:
     renamed: list[Example] = field(default_factory=list)  # of the same sources, with other names
     unlabelled: list[Example] = field(default_factory=list)
 
+    @property
+    def labelled(self) -> list[Example]:
+        """All that can be learned from without a teacher."""
+        return [*self.examples, *self.renamed]
+
 
 def gather(folder: Path, tokenizer: SubwordTokenizer, recipe: TrainSettings) -> TrainingData:
     """Reads and cuts all training sets. Raises ConfigurationError for a file that cannot be read."""

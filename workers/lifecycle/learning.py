@@ -85,10 +85,7 @@ class ExtractionCourse:
         for number, batch in enumerate(batches, start=1):
             tags, relations = read(encoder, heads, batch, dropout=recipe.dropout, dtype=self._dtype)
             labels, teachers = label_losses(tags, relations, batch), teacher_losses(tags, relations, batch)
-            loss = labels.joined(recipe.relation_weight)
-            if recipe.teacher is not None and teachers is not None:
-                said = teachers.joined(recipe.relation_weight)
-                loss = recipe.teacher.label_weight * loss + recipe.teacher.weight * said
+            loss = step_loss(labels, teachers, recipe)
             done = self.epoch * self.per_epoch + number
             share = rate_share(done - 1, self.steps, warm_up=recipe.warm_up)
             take_step(self._optimizer, loss, share=share)
@@ -150,6 +147,15 @@ def teacher_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch)
     if relations is None:
         return Losses(entities, entities.new_zeros(()))
     return Losses(entities, soft_relation_loss(relations, batch.soft_relations))
+
+
+def step_loss(labels: Losses, teachers: Losses | None, recipe: TrainSettings) -> Tensor:
+    """What a step minimises."""
+    from_labels = labels.joined(recipe.relation_weight)
+    if recipe.teacher is None or teachers is None:
+        return from_labels
+    from_teachers = teachers.joined(recipe.relation_weight)
+    return recipe.teacher.label_weight * from_labels + recipe.teacher.weight * from_teachers
 
 
 def _optimizer(encoder: BranchedEncoder, heads: Heads, recipe: TrainSettings) -> AdamW:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from rich.progress import Progress
 
+from workers.errors import ConfigurationError
 from workers.lifecycle.batches import Noise, by_area, epoch_batches, make_batch
 from workers.lifecycle.examples import Example, SoftLabels
 from workers.lifecycle.gathering import TrainingData
@@ -80,6 +81,9 @@ def drop_answers(out: Path) -> None:
 
 def _untaught(folder: Path, model: LoadedModel, recipe: TrainSettings, device: torch.device) -> Teacher:
     encoder = LargeEncoder(folder, model.tokenizer.vocabulary())
+    most, longest = getattr(encoder.model.config, "max_position_embeddings", None), recipe.max_tokens + 2
+    if most is not None and most < longest:
+        raise ConfigurationError(f"teacher {folder} reads {most} tokens, max_tokens asks for {longest}: lower it")
     encoder.words.requires_grad_(False)  # as in the model: names that were never seen keep their places
     heads = Heads(encoder.width, model.config.heads, recipe.entity_types, recipe.relation_types)
     dtype = DTYPES[choose_precision(recipe.precision, device)]
@@ -161,7 +165,9 @@ def _with_answers(
 
 
 def _digest(recipe: TrainSettings, encoder: str, examples: Sequence[Example]) -> str:
+    """Of all that decides what the teachers say: a file whose labels were mended is another one."""
     whole = hashlib.sha256(recipe.model_dump_json(exclude={"threads", "device"}).encode() + encoder.encode())
     for example in examples:
-        whole.update(example.window.ids.tobytes())
+        for part in (example.window.ids, example.possible, example.targets, example.known):
+            whole.update(part.tobytes())
     return whole.hexdigest()

@@ -38,11 +38,11 @@ def train(config: Path | None, *, data: Path, out: Path) -> None:
     require_free(out)
     require_plotting()
     use_threads(recipe.threads)
-    device = choose_device(recipe.device)
+    device = choose_device(recipe.device, option="recipe: device")
     started = time.monotonic()
     model = first_model(recipe)
     gathered = gather(data, model.tokenizer, recipe)
-    examples = [*gathered.examples, *gathered.renamed]
+    examples = gathered.labelled
     if recipe.teacher is not None:
         examples = taught(model, gathered, recipe, recipe.teacher, device=device, out=out)
     for module in (model.encoder, model.heads):

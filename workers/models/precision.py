@@ -24,19 +24,19 @@ __all__ = [
 Precision = FloatFormat
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA if there is one. Raises ConfigurationError for a device that is not there."""
+def choose_device(name: str, *, option: str = "model.device") -> torch.device:
+    """`auto` is CUDA if there is one. Raises ConfigurationError for a device that is not there, naming the `option`."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigurationError(f"model.device={name} is not a device: use auto, cpu, cuda or cuda:N") from error
+        raise ConfigurationError(f"{option}={name} is not a device: use auto, cpu, cuda or cuda:N") from error
     if device.type not in ("cpu", "cuda"):
-        raise ConfigurationError(f"model.device={name} is not supported: use auto, cpu, cuda or cuda:N")
+        raise ConfigurationError(f"{option}={name} is not supported: use auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigurationError(
-            f"model.device={name}, but torch sees {torch.cuda.device_count()} CUDA devices: use auto or cpu"
+            f"{option}={name}, but torch sees {torch.cuda.device_count()} CUDA devices: use auto or cpu"
         )
     return device
 
