@@ -21,11 +21,16 @@ def test_a_recipe_can_be_read(path: Path) -> None:
 
 
 def test_every_recipe_but_the_packaged_models_is_trained_and_scored() -> None:
-    assert {path.stem for path in FILES} - {"packaged_taught"} == set(TESTS | WITH_TEACHER)
+    assert {path.stem for path in FILES} - {"packaged"} == set(TESTS | WITH_TEACHER)
 
 
 def test_the_packaged_models_teachers_read_what_the_model_reads() -> None:
-    recipe = read_recipe(RECIPES / "packaged_taught.yaml")
+    recipe = read_recipe(RECIPES / "packaged.yaml")
     assert recipe.teacher is not None
     assert recipe.teacher.attribution
     assert recipe.sources == TrainSettings().sources
+
+
+def test_texts_without_labels_want_a_teacher() -> None:
+    with pytest.raises(ValueError, match="without a teacher"):
+        TrainSettings.model_validate({"unlabelled": [{"path": "told.jsonl"}]})

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.training_data import write_training_data
+from tests.lifecycle.test_train import small_model, small_recipe
 from workers.lifecycle.data import Fact, Labelled, Mention
+from workers.lifecycle.gathering import OTHER_NAMES, gather
+from workers.lifecycle.recipe import TRAINING, TrainSettings
 from workers.lifecycle.renaming import LONGEST, Names, names_of, renamed
 
 TYPES = {"person": "PER", "place": "LOC", "day": "DATE"}
@@ -62,3 +67,17 @@ def test_names_are_taken_from_all_texts_by_the_models_types() -> None:
 def test_mentions_in_each_other_are_left_alone() -> None:
     nested = Labelled("n", ("Bank", "of", "Rome"), (Mention(0, 3, "person", 0), Mention(2, 3, "place", 1)))
     assert renamed(nested, TYPES, NAMES, random.Random(1)) is None
+
+
+def test_other_names_are_more_examples_of_tagged_texts_and_change_no_other(tmp_path: Path) -> None:
+    data, tokenizer = write_training_data(tmp_path, rows=6), small_model().tokenizer
+    plain, more = (gather(data, tokenizer, small_recipe(renamed=times)) for times in (0, 2))
+    assert not plain.renamed
+    tagged = {source.name for source in TRAINING if source.form == "tagged"}
+    assert {example.source for example in more.renamed} == tagged
+    texts = [[example.window.text for example in data.examples] for data in (plain, more)]
+    assert texts[0] == texts[1]
+    assert {example.window.text for example in more.renamed} - set(texts[0]), "names that stood elsewhere"
+    asked = TRAINING[-1].model_copy(update={"renamed": 1})
+    alone = gather(data, tokenizer, TrainSettings(sources=(asked,), dev=()))
+    assert alone.counts[OTHER_NAMES] == len(alone.renamed) > 0, "related texts where their source asks for it"

@@ -22,23 +22,25 @@ from workers.lifecycle.examples import Example
 from workers.lifecycle.gathering import OTHER_NAMES, UNLABELLED, TrainingData, gather
 from workers.lifecycle.labels import ENTITY_TYPES
 from workers.lifecycle.learning import ExtractionCourse, Losses, read, step_loss, teacher_losses
-from workers.lifecycle.recipe import TRAINING, TrainSettings
+from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.schooling import Step
 from workers.lifecycle.teacher_encoder import LargeEncoder
 from workers.lifecycle.teacher_recipe import TeacherSettings
 from workers.lifecycle.teaching import taught
 from workers.lifecycle.train import train
-from workers.models.config import read_config
+from workers.models.config import read_config, revision_of
+from workers.models.store import find_model
 
 CPU = torch.device("cpu")
 FAMILIES = ("bert", "mpnet")
 
 
-def taught_recipe(folder: Path, data: Path, **values: object) -> TrainSettings:
+def taught_recipe(folder: Path, data: Path, *, earlier: str | None = None, **values: object) -> TrainSettings:
     write_lines(data / "told.jsonl", [{"text": str(summarized_row(n)["text"])} for n in range(3)])
     return small_recipe(
         teacher={
             "encoder": str(folder),
+            "earlier": earlier,
             "encoder_rates": [1e-3, 2e-3],
             "heads_rate": 1e-2,
             "epochs": 6,
@@ -162,20 +164,6 @@ def test_a_step_weighs_labels_and_teachers_as_the_recipe_says() -> None:
     assert float(step_loss(labels, None, TrainSettings(relation_weight=2))) == 21
 
 
-def test_other_names_are_more_examples_of_tagged_texts_and_change_no_other(tmp_path: Path) -> None:
-    data, tokenizer = write_training_data(tmp_path, rows=6), small_model().tokenizer
-    plain, more = (gather(data, tokenizer, small_recipe(renamed=times)) for times in (0, 2))
-    assert not plain.renamed
-    tagged = {source.name for source in TRAINING if source.form == "tagged"}
-    assert {example.source for example in more.renamed} == tagged
-    texts = [[example.window.text for example in data.examples] for data in (plain, more)]
-    assert texts[0] == texts[1]
-    assert {example.window.text for example in more.renamed} - set(texts[0]), "names that stood elsewhere"
-    asked = TRAINING[-1].model_copy(update={"renamed": 1})
-    alone = gather(data, tokenizer, TrainSettings(sources=(asked,), dev=()))
-    assert alone.counts[OTHER_NAMES] == len(alone.renamed) > 0, "related texts where their source asks for it"
-
-
 def test_what_was_said_is_not_asked_again(
     lesson: tuple[Path, TrainSettings, TrainingData, list[Example]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,7 +227,9 @@ def test_the_model_comes_to_think_like_them(
 
 def test_a_whole_run_names_its_teachers_and_leaves_nothing_of_them(tmp_path: Path) -> None:
     data = write_training_data(tmp_path / "data", rows=4)
-    told = taught_recipe(write_encoder(tmp_path / "bert", "bert"), data).model_dump(mode="json", exclude_defaults=True)
+    told = taught_recipe(write_encoder(tmp_path / "bert", "bert"), data, earlier="default").model_dump(
+        mode="json", exclude_defaults=True
+    )
     values: dict[str, Any] = told | {"epochs": 1, "name": "try", "restore_tokens": 4096, "packaged_extras": False}
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(values))
@@ -252,9 +242,5 @@ def test_a_whole_run_names_its_teachers_and_leaves_nothing_of_them(tmp_path: Pat
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "2 teachers, bert" in card
     assert "our notes" in card
+    assert f"what enrich-minilm-en (revision `{revision_of(read_config(find_model('default')))}`) thinks" in card
     assert not (out / teaching.FOLDER).exists()
-
-
-def test_texts_without_labels_want_a_teacher() -> None:
-    with pytest.raises(ValueError, match="without a teacher"):
-        TrainSettings.model_validate({"unlabelled": [{"path": "told.jsonl"}]})

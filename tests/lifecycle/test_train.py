@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from schemas.base import StageName
 from tests.fakes.tiny_model import tiny_trunk
@@ -21,7 +20,6 @@ from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
 from workers.lifecycle.learning import ExtractionCourse
 from workers.lifecycle.recipe import TRAINING, TrainSettings, read_recipe
 from workers.lifecycle.schooling import Step
-from workers.lifecycle.sentences import begin_from, restore_sentences
 from workers.lifecycle.train import train
 from workers.models.config import EncoderPart, EncoderShape, ModelConfig, read_config
 from workers.models.folder import LoadedModel, blank_model
@@ -130,17 +128,6 @@ def test_a_run_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path, average:
             assert torch.equal(tensor, other.state_dict()[name]), name
 
 
-@pytest.mark.parametrize(
-    ("count", "taken"), [(1, [4]), (2, [0, 4]), (3, [0, 2, 4]), (4, [0, 2, 3, 4]), (5, [0, 1, 2, 3, 4])]
-)
-def test_a_branch_begins_with_layers_at_even_distances_that_end_with_the_last(count: int, taken: list[int]) -> None:
-    trunk = nn.ModuleList(nn.Linear(1, 1) for _ in range(5))
-    branch = nn.ModuleList(nn.Linear(1, 1) for _ in range(count))
-    begin_from(branch, trunk)
-    for layer, number in zip(branch, taken, strict=True):
-        assert all(map(torch.equal, layer.parameters(), trunk[number].parameters()))
-
-
 def test_an_averaged_run_is_judged_and_ends_with_the_mean_of_its_steps(tmp_path: Path) -> None:
     data = write_training_data(tmp_path, rows=3)
     model, course = course_of(data, small_recipe(epochs=1, average=0.9))
@@ -153,31 +140,6 @@ def test_an_averaged_run_is_judged_and_ends_with_the_mean_of_its_steps(tmp_path:
     assert torch.equal(model.heads.entities.weight, last)
     course.finish(course.weights())
     assert torch.equal(model.heads.entities.weight, mean)
-
-
-@pytest.mark.parametrize("layers", [None, 1])
-def test_the_sentence_branch_says_again_what_the_trunk_says(tmp_path: Path, layers: int | None) -> None:
-    data = write_training_data(tmp_path)
-    recipe = small_recipe(epochs=4, encoder_rate=5e-3)
-    model, course = course_of(data, recipe, SMALL.model_copy(update={"plain_layers": layers}))
-    for _ in range(recipe.epochs):
-        course.run_epoch(lambda _: None)
-    windows = [example.window for example in gather(data, model.tokenizer, recipe).examples]
-    losses: list[float] = []
-    trunk = small_model(SMALL.model_copy(update={"case_at": "branch"})).encoder.eval()
-    begin_from(model.encoder.plain, trunk.plain)
-    restore_sentences(
-        model,
-        trunk,
-        windows,
-        tokens=20_000,
-        batch_tokens=512,
-        rate=2e-3,
-        seed=1,
-        dtype=torch.float32,
-        report=lambda step, steps, loss: losses.append(loss),
-    )
-    assert sum(losses[-5:]) < sum(losses[:5]) / 2
 
 
 def test_a_whole_run_writes_a_model_that_opens_a_card_and_a_curve(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from schemas.base import StageName
 from tests.fakes.models import window_of
 from tests.fakes.openai_server import LABELS, LOGPROB, FakeOpenAi, Fault
 from workers.errors import ConfigurationError, ModelDown
-from workers.models.adapters.openai import OpenAiModel, estimate_tokens, load_openai
+from workers.models.adapters.openai import OpenAiModel, load_openai
+from workers.models.adapters.openai_tokens import estimate_tokens
 from workers.models.base import Unanswered
 from workers.models.prompts import Vocabulary
 from workers.models.prompts_replies import ASSUMED_SCORE

@@ -8,7 +8,8 @@ from pathlib import Path
 from workers.lifecycle.gathering import OTHER_NAMES, UNLABELLED
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.recipe_file import recipe_in_card
-from workers.models.config import ModelConfig
+from workers.models.config import ModelConfig, read_config, revision_of
+from workers.models.store import find_model
 
 CARD_FILE = "MODEL_CARD.md"
 
@@ -112,11 +113,22 @@ def _taught(recipe: TrainSettings, windows: Mapping[str, int]) -> list[str]:
         sources = "; ".join(f"{file.name}, {file.attribution}" for file in recipe.unlabelled)
         if count:
             rows.append(f"| texts without their labels | {sources} | {count} |")
-        name = recipe.teacher.encoder
-        name = Path(name).name if Path(name).is_dir() else name  # cards tell nothing of our disks
-        who = f"{len(recipe.teacher.encoder_rates)} teachers, {name}"
+        who = f"{len(recipe.teacher.encoder_rates)} teachers, {_shown(recipe.teacher.encoder)}"
         rows.append(f"| all of these: what {who}, think of them | {recipe.teacher.attribution} | |")
+        if recipe.teacher.earlier is not None:
+            rows.append(f"| of types that a file does not annotate: what {_model(recipe.teacher.earlier)} thinks | | |")
     return rows
+
+
+def _shown(name: str) -> str:
+    """Cards tell nothing of our disks."""
+    return Path(name).name if Path(name).is_dir() else name
+
+
+def _model(name: str) -> str:
+    """Which weights they are: the model of a name may be another one tomorrow."""
+    config = read_config(find_model(name))
+    return f"{config.name} (revision `{revision_of(config)}`)"
 
 
 def _scores(config: ModelConfig) -> list[str]:

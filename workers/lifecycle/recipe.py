@@ -90,7 +90,8 @@ DEV = (Source(path="ner/uner_ewt.dev.jsonl", attribution="Universal NER EWT (May
 
 
 class TrainSettings(FrozenSettings):
-    """A recipe. Every default is what the packaged model was made with."""
+    """A recipe. Without one it is what the packaged model was made with but for its teachers, which
+    `benchmarks/recipes/packaged.yaml` adds."""
 
     task: Literal["extraction"] = Field(
         "extraction", description="entities and relations; see `classification` for texts"

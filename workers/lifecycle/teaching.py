@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +20,19 @@ from rich.progress import Progress
 
 from workers.errors import ConfigurationError
 from workers.lifecycle.batches import Noise, by_area, epoch_batches, make_batch
-from workers.lifecycle.examples import Example, SoftLabels
+from workers.lifecycle.beliefs import with_answers
+from workers.lifecycle.examples import Example
 from workers.lifecycle.gathering import TrainingData
 from workers.lifecycle.keyed_arrays import Arrays, read_arrays, write_arrays
-from workers.lifecycle.learning import label_losses, read
+from workers.lifecycle.learning import WindowReader, label_losses, read
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.lifecycle.teacher_encoder import LargeEncoder, find_encoder
 from workers.lifecycle.teacher_recipe import TeacherSettings
-from workers.models.folder import LoadedModel
+from workers.models.folder import LoadedModel, open_model
 from workers.models.heads import Heads
 from workers.models.precision import DTYPES, choose_precision
+from workers.settings import ModelSettings
 
 FOLDER = "teachers"
 
@@ -54,8 +56,12 @@ def taught(
     device: torch.device,
     out: Path,
 ) -> list[Example]:
-    """All examples with what the teachers think of them. A teacher whose answers are in `out` is not asked again."""
+    """All examples with what the teachers think of them. A teacher whose answers are in `out` is not asked again.
+
+    Raises ConfigurationError, before anything is learned, for an encoder or an earlier model that does not fit.
+    """
     folder, digest = find_encoder(settings)
+    earlier = None if settings.earlier is None else _earlier_model(settings.earlier, model, recipe)
     asked = [*data.examples, *data.renamed, *data.unlabelled]
     key = _digest(recipe, digest, asked)
     (out / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -66,17 +72,29 @@ def taught(
             torch.manual_seed(recipe.seed + number)
             teacher = _untaught(folder, model, recipe, device)
             _learn(teacher, data.examples, model, recipe, settings, rate=rate, number=number)
-            write_arrays(path, _answers(teacher, asked, recipe), key)
+            write_arrays(path, _answers(teacher.encoder, teacher.heads, asked, recipe), key)
         found.append(read_arrays(path, key, what="another recipe, another encoder or other texts"))
     tags, relations = (
         np.stack([arrays[name] for arrays in found]).mean(axis=0, dtype=np.float32).astype(np.float16)
         for name in ("tags", "relations")
     )
-    return list(_with_answers(asked, tags, relations))
+    before = None
+    if earlier is not None:
+        before = _answers(earlier.encoder.to(device), earlier.heads.to(device), asked, recipe)["tags"]
+    return list(with_answers(asked, tags, relations, types=recipe.entity_types, earlier=before))
 
 
 def drop_answers(out: Path) -> None:
     shutil.rmtree(out / FOLDER, ignore_errors=True)
+
+
+def _earlier_model(name: str, model: LoadedModel, recipe: TrainSettings) -> LoadedModel:
+    earlier = open_model(ModelSettings(name=name))
+    if earlier.config.entity_types != recipe.entity_types:
+        raise ConfigurationError(f"recipe: teacher.earlier: {name} finds other entity types: leave it out")
+    if earlier.config.tokenizer_sha256 != model.config.tokenizer_sha256:
+        raise ConfigurationError(f"recipe: teacher.earlier: {name} reads other word pieces: leave it out")
+    return earlier
 
 
 def _untaught(folder: Path, model: LoadedModel, recipe: TrainSettings, device: torch.device) -> Teacher:
@@ -129,15 +147,17 @@ def _learn(
 
 
 @torch.inference_mode()
-def _answers(teacher: Teacher, examples: Sequence[Example], recipe: TrainSettings) -> Arrays:
+def _answers(encoder: WindowReader, heads: Heads, examples: Sequence[Example], recipe: TrainSettings) -> Arrays:
     """Of all examples, end to end: tags [W, tags] and relations [P, types], as probabilities."""
+    device = next(heads.parameters()).device
+    dtype = DTYPES[choose_precision(recipe.precision, device)]
     tags: list[npt.NDArray[np.float16]] = [np.zeros(0, np.float16)] * len(examples)
     relations = list(tags)
     windows = [example.window for example in examples]
     for numbers in by_area(windows, 2 * recipe.batch_tokens, random.Random(0)):  # noqa: S311
         chosen = [examples[number] for number in numbers]
-        batch = make_batch(chosen, teacher.device)
-        told, pairs = read(teacher.encoder, teacher.heads, batch, dropout=0.0, dtype=teacher.dtype)
+        batch = make_batch(chosen, device)
+        told, pairs = read(encoder, heads, batch, dropout=0.0, dtype=dtype)
         likely = torch.sigmoid(pairs) if pairs is not None else torch.zeros(batch.targets.shape)
         for target, rows, counts in (
             (tags, torch.softmax(told, dim=1), [len(example.possible) for example in chosen]),
@@ -147,21 +167,6 @@ def _answers(teacher: Teacher, examples: Sequence[Example], recipe: TrainSetting
             for number, part in zip(numbers, parts, strict=True):
                 target[number] = part
     return {"tags": np.concatenate(tags), "relations": np.concatenate(relations)}
-
-
-def _with_answers(
-    examples: Sequence[Example], tags: npt.NDArray[np.float16], relations: npt.NDArray[np.float16]
-) -> Iterator[Example]:
-    """What they say is only learned as far as somebody taught it to them on such texts: the rest had nothing to hold it
-    and drifts."""
-    word, pair = 0, 0
-    for example in examples:
-        own = tags[word : word + len(example.possible)]
-        if not example.teaches_tags:
-            own = np.zeros_like(own)
-        told = SoftLabels(own, example.open_tags, relations[pair : pair + len(example.targets)])
-        word, pair = word + len(example.possible), pair + len(example.targets)
-        yield replace(example, soft=told)
 
 
 def _digest(recipe: TrainSettings, encoder: str, examples: Sequence[Example]) -> str:

@@ -13,7 +13,7 @@ from threading import Thread
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from workers.errors import ConfigurationError, EnrichError
+from workers.errors import ConfigurationError
 from workers.settings import KafkaSettings
 from workers.transport.base import Epoch, EpochLimits, IncomingRecord, Partition
 from workers.transport.broker import COMMITTED_TIMEOUT_MS, transactional_id
@@ -24,6 +24,7 @@ from workers.transport.confluent_client import (
     error_in,
     is_fatal,
     is_lasting,
+    leave,
     member_options,
     translated,
 )
@@ -241,11 +242,3 @@ class ConfluentTransport(GroupTransport[ConfluentMembership]):
         gone = [partition_of(partition) for partition in partitions]
         self._tenures.count(gone)
         self._taken_away.update(gone)
-
-
-def leave(consumer: Consumer) -> None:
-    try:
-        with confluent_errors("leaving the group"):
-            consumer.close()
-    except EnrichError as error:
-        log.warning("the group will notice by itself: %s", error)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
 from workers.errors import EnrichError
 from workers.settings import KafkaSettings
@@ -223,3 +223,11 @@ def until_deadline(call: Callable[[float], object], deadline_s: float) -> None:
             time.sleep(RETRY_PAUSE_S)
         else:
             return
+
+
+def leave(consumer: Consumer) -> None:
+    try:
+        with confluent_errors("leaving the group"):
+            consumer.close()
+    except EnrichError as error:
+        log.warning("the group will notice by itself: %s", error)

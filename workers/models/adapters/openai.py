@@ -10,18 +10,16 @@ import asyncio
 import hashlib
 import logging
 import random
-import re
-import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import orjson
 
 from schemas.base import StageName
 from workers.errors import ConfigurationError, ModelDown
 from workers.models.adapters.openai_client import Counters, Doubt, Misconfigured, OpenAiClient
 from workers.models.adapters.openai_loop import LoopThread
+from workers.models.adapters.openai_tokens import estimate_tokens
 from workers.models.adapters.openai_wire import Question
 from workers.models.base import ModelInfo, Unanswered
 from workers.models.prompts import Vocabulary, escape
@@ -33,7 +31,6 @@ from workers.stages.results import WindowAnswer
 from workers.text.pieces import TextTokens, Window
 
 PROBE_TEXT = "All is well."
-PIECE = re.compile(r"[A-Za-z0-9_\u00c0-\u024f]{1,4}|\S")
 
 # One line per request at INFO: a healthy worker is silent.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -223,17 +220,6 @@ def load_openai(
         model.close()
         raise
     return model
-
-
-def estimate_tokens(text: str) -> TextTokens:
-    """Four Latin letters or one other character are a token: a little more than most vocabularies need."""
-    pieces = list(PIECE.finditer(text))
-    starts = np.array([piece.start() for piece in pieces], dtype=np.int32)
-    ends = np.array([piece.end() for piece in pieces], dtype=np.int32)
-    ids = [zlib.crc32(piece.group().encode("utf-8", "surrogatepass")) & 0x7FFFFFFF for piece in pieces]
-    gaps = np.ones(len(pieces), dtype=np.int32)
-    gaps[1:] = starts[1:] > ends[:-1]
-    return TextTokens(np.array(ids, dtype=np.int32), starts, ends, np.cumsum(gaps, dtype=np.int32))
 
 
 def _window_of(text: str) -> Window:
