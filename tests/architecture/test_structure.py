@@ -217,6 +217,12 @@ def test_importing_costs_no_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_packaged_model_loads_without_torchs_compiler() -> None:
+    """To import it takes as long as torch itself."""
+    code = "import sys, workers.models.shared; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_nothing_unsafe_is_loaded() -> None:
     banned = ("import pickle", "torch.load(", "trust_remote_code=True", "yaml.load(", "eval(", "exec(")
     found = {

@@ -8,7 +8,6 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.nn.attention.varlen import varlen_attn
 
 CHUNK_SCORES = 1 << 20  # numbers of query-key products at a time: they stay in the cores' caches
 
@@ -47,6 +46,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, reach: Reach) -> Tensor:
 def _attend_end_to_end(query: Tensor, key: Tensor, value: Tensor, reach: EndToEnd) -> Tensor:
     """On CUDA in one kernel, FlashAttention's for lengths that vary (Dao et al. 2022); elsewhere window by window."""
     if query.device.type == "cuda":
+        from torch.nn.attention.varlen import varlen_attn  # here: it brings torch's compiler, a second of every start
+
         queries, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))  # [T, heads, D]
         mixed = varlen_attn(queries, keys, values, reach.bounds, reach.bounds, reach.longest, reach.longest)
         assert isinstance(mixed, Tensor)
