@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,10 @@ from tests.lifecycle.test_train import small_model
 from workers.errors import ConfigurationError
 from workers.lifecycle.batches import make_batch
 from workers.lifecycle.beliefs import Probabilities, completed
+from workers.lifecycle.examples import Example
 from workers.lifecycle.gathering import gather
+from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
+from workers.lifecycle.labelspace import LabelSpace
 from workers.lifecycle.learning import read
 from workers.lifecycle.teaching import taught
 from workers.lifecycle.train import first_model
@@ -55,30 +60,58 @@ def test_what_nobody_thinks_of_stays_without_belief() -> None:
     assert not completed(none, none, np.ones(TAGS, dtype=bool)).any()
 
 
-def test_entities_in_texts_that_teach_relations_alone_are_the_earlier_models(tmp_path: Path) -> None:
-    data = write_training_data(tmp_path / "data", rows=4)
-    recipe = taught_recipe(write_encoder(tmp_path / "bert", "bert"), data, earlier="default")
-    assert recipe.teacher is not None
-    model = first_model(recipe)
-    gathered = gather(data, model.tokenizer, recipe)
-    examples = taught(model, gathered, recipe, recipe.teacher, device=CPU, out=tmp_path)
-    earlier = open_model(ModelSettings())
-    compared = 0
-    for example in examples:
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | None], list[Example]]:
+    """Examples as teachers teach them, beside an earlier model or beside none. The teachers are the same ones."""
+    folder = tmp_path_factory.mktemp("beliefs")
+    data, encoder = write_training_data(folder / "data", rows=4), write_encoder(folder / "bert", "bert")
+
+    @cache
+    def learned(earlier: str | None) -> list[Example]:
+        recipe = taught_recipe(encoder, data, earlier=earlier)
+        assert recipe.teacher is not None
+        model = first_model(recipe)
+        gathered = gather(data, model.tokenizer, recipe)
+        return taught(model, gathered, recipe, recipe.teacher, device=CPU, out=folder / str(earlier))
+
+    return learned
+
+
+def test_what_nobody_taught_the_teachers_is_learned_from_the_earlier_model(
+    lesson: Callable[[str | None], list[Example]],
+) -> None:
+    earlier, labels = open_model(ModelSettings()), LabelSpace(ENTITY_TYPES, RELATION_TYPES)
+    tags_alone, pairs_compared = 0, 0
+    for example, alone in zip(lesson("default"), lesson(None), strict=True):
         assert example.soft is not None
+        assert alone.soft is not None
         assert example.soft.open_tags.tolist() == [True] + [False] * (len(example.soft.open_tags) - 1), "all is learned"
+        batch = make_batch([example], CPU)
+        with torch.inference_mode():
+            tags, pairs = read(earlier.encoder, earlier.heads, batch, dropout=0.0, dtype=torch.float32)
         if not example.teaches_tags:
-            batch = make_batch([example], CPU)
-            with torch.inference_mode():
-                tags, _ = read(earlier.encoder, earlier.heads, batch, dropout=0.0, dtype=torch.float32)
             np.testing.assert_allclose(example.soft.tags, torch.softmax(tags, dim=1).numpy(), atol=2e-3)
-            compared += 1
-    assert compared > 1
+            tags_alone += 1
+        known, soft = example.known, example.soft
+        np.testing.assert_array_equal(soft.relations[known], alone.soft.relations[known])
+        np.testing.assert_array_equal(alone.soft.believed, known)
+        if pairs is not None:
+            np.testing.assert_allclose(soft.relations[~known], torch.sigmoid(pairs).numpy()[~known], atol=2e-3)
+            types = example.mentions.types
+            fitting = labels.fitting[types[example.pairs.heads], types[example.pairs.tails]]
+            np.testing.assert_array_equal(soft.believed, fitting)
+            pairs_compared += int((fitting & ~known).sum())
+    assert tags_alone > 1
+    assert pairs_compared > 1
 
 
 @pytest.mark.parametrize(
     ("values", "said"),
-    [({"entity_types": ["PER"], "relation_types": []}, "other entity types"), ({}, "other word pieces")],
+    [
+        ({"entity_types": ["PER"], "relation_types": []}, "other entity types"),
+        ({"relation_types": []}, "other relations"),
+        ({}, "other word pieces"),
+    ],
 )
 def test_an_earlier_model_of_something_else_is_refused_in_one_line(
     tmp_path: Path, values: dict[str, object], said: str

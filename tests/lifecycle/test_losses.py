@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from workers.lifecycle.losses import entity_loss, relation_loss, soft_entity_loss, soft_relation_loss
+from workers.lifecycle.losses import entity_loss, relation_loss, soft_entity_loss
 
 OUTSIDE, B_PER, I_PER, B_DATE, I_DATE = range(5)
 
@@ -88,8 +88,14 @@ def test_a_word_that_no_teacher_was_asked_about_has_no_gradient() -> None:
     torch.testing.assert_close(loss, soft_entity_loss(logits[1:], wanted[1:], open_tags[1:]))
 
 
-def test_a_teachers_relations_are_learned_of_all_pairs() -> None:
+def test_a_teachers_relations_are_learned_where_it_is_believed() -> None:
     logits = torch.zeros(300, 2, requires_grad=True)
-    loss = soft_relation_loss(logits, torch.full((300, 2), 0.5))
+    wanted, believed = torch.full((300, 2), 0.5), torch.ones(300, 2, dtype=torch.bool)
+    loss = relation_loss(logits, wanted, believed)
     torch.testing.assert_close(loss, torch.tensor(2 * 0.6931472))
-    assert soft_relation_loss(logits[:1], torch.full((1, 2), 0.5)) < loss / 100, "a pair weighs less than a document"
+    alone = relation_loss(logits[:1], wanted[:1], believed[:1])
+    assert alone < loss / 100, "a pair weighs less than a document"
+    believed[:, 1] = False
+    (gradient,) = torch.autograd.grad(relation_loss(logits, torch.ones(300, 2), believed), logits)
+    assert (gradient[:, 0] < 0).all()
+    assert not gradient[:, 1].any()

@@ -38,6 +38,7 @@ class TrainingBatch:
     known: Tensor  # [P, relation types]
     soft_tags: Tensor | None = None  # [W, tags] of teachers, see `SoftLabels`
     soft_relations: Tensor | None = None  # [P, relation types]
+    believed: Tensor | None = None  # [P, relation types]
     open_tags: Tensor | None = None  # [W, tags]
 
 
@@ -75,6 +76,7 @@ def make_batch(
         known=place(np.concatenate([example.known for example in examples]), device),
         soft_tags=place(np.concatenate([one.tags for one in soft]), device) if taught else None,
         soft_relations=place(np.concatenate([one.relations for one in soft]), device) if taught else None,
+        believed=place(np.concatenate([one.believed for one in soft]), device) if taught else None,
         open_tags=place(np.stack([one.open_tags for one in soft])[collated.word_items], device) if taught else None,
     )
 

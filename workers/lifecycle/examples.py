@@ -30,6 +30,7 @@ class SoftLabels:
     tags: Floats  # [W, tags] probabilities
     open_tags: Flags  # [tags] no entity, and those of types that nobody taught them on such texts
     relations: Floats  # [P, relation types] probabilities
+    believed: Flags  # [P, relation types] which of these are learned
 
 
 @dataclass(frozen=True, slots=True)

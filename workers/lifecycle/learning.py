@@ -18,7 +18,7 @@ from workers.lifecycle.batches import Noise, TrainingBatch, by_area, epoch_batch
 from workers.lifecycle.checkpoint import restore_training, training_tensors
 from workers.lifecycle.examples import Example
 from workers.lifecycle.lora import install, merge
-from workers.lifecycle.losses import entity_loss, relation_loss, soft_entity_loss, soft_relation_loss
+from workers.lifecycle.losses import entity_loss, relation_loss, soft_entity_loss
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.schooling import Step
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
@@ -141,12 +141,12 @@ def label_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -
 
 def teacher_losses(tags: Tensor, relations: Tensor | None, batch: TrainingBatch) -> Losses | None:
     """Against what teachers said; None without them."""
-    if batch.soft_tags is None or batch.soft_relations is None or batch.open_tags is None:
+    if batch.soft_tags is None or batch.soft_relations is None or batch.believed is None or batch.open_tags is None:
         return None
     entities = soft_entity_loss(tags, batch.soft_tags, batch.open_tags)
     if relations is None:
         return Losses(entities, entities.new_zeros(()))
-    return Losses(entities, soft_relation_loss(relations, batch.soft_relations))
+    return Losses(entities, relation_loss(relations, batch.soft_relations, batch.believed))
 
 
 def step_loss(labels: Losses, teachers: Losses | None, recipe: TrainSettings) -> Tensor:

@@ -33,13 +33,10 @@ def soft_entity_loss(logits: Tensor, wanted: Tensor, open_tags: Tensor) -> Tenso
     return losses.sum() / wanted.any(dim=1).sum().clamp(min=1)
 
 
-def soft_relation_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """As `relation_loss`, of all pairs and types, against a teacher's probabilities. [P, types] both."""
-    losses = F.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype), reduction="none")
-    return losses.sum() / max(_FULL_PAIRS, len(logits))
-
-
 def relation_loss(logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
-    """Binary cross entropy of the known pairs and types, summed over types, averaged over pairs. [P, types] each."""
+    """Binary cross entropy of the known pairs and types, summed over types, averaged over pairs. [P, types] each.
+
+    `targets` are flags, or a teacher's probabilities.
+    """
     losses = F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none")
     return (losses * known).sum() / known.any(dim=1).sum().clamp(min=_FULL_PAIRS)

@@ -20,10 +20,11 @@ from rich.progress import Progress
 
 from workers.errors import ConfigurationError
 from workers.lifecycle.batches import Noise, by_area, epoch_batches, make_batch
-from workers.lifecycle.beliefs import with_answers
+from workers.lifecycle.beliefs import Answers, with_answers
 from workers.lifecycle.examples import Example
 from workers.lifecycle.gathering import TrainingData
 from workers.lifecycle.keyed_arrays import Arrays, read_arrays, write_arrays
+from workers.lifecycle.labelspace import LabelSpace
 from workers.lifecycle.learning import WindowReader, label_losses, read
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
@@ -80,8 +81,9 @@ def taught(
     )
     before = None
     if earlier is not None:
-        before = _answers(earlier.encoder.to(device), earlier.heads.to(device), asked, recipe)["tags"]
-    return list(with_answers(asked, tags, relations, types=recipe.entity_types, earlier=before))
+        before = Answers(**_answers(earlier.encoder.to(device), earlier.heads.to(device), asked, recipe))
+    labels = LabelSpace(recipe.entity_types, recipe.relation_types)
+    return list(with_answers(asked, Answers(tags, relations), before, labels))
 
 
 def drop_answers(out: Path) -> None:
@@ -90,8 +92,11 @@ def drop_answers(out: Path) -> None:
 
 def _earlier_model(name: str, model: LoadedModel, recipe: TrainSettings) -> LoadedModel:
     earlier = open_model(ModelSettings(name=name))
+    names = [relation.name for relation in recipe.relation_types]
     if earlier.config.entity_types != recipe.entity_types:
         raise ConfigurationError(f"recipe: teacher.earlier: {name} finds other entity types: leave it out")
+    if [relation.name for relation in earlier.config.relation_types] != names:
+        raise ConfigurationError(f"recipe: teacher.earlier: {name} finds other relations: leave it out")
     if earlier.config.tokenizer_sha256 != model.config.tokenizer_sha256:
         raise ConfigurationError(f"recipe: teacher.earlier: {name} reads other word pieces: leave it out")
     return earlier
