@@ -25,8 +25,8 @@ class TeacherSettings(FrozenSettings):
     attribution: str = Field("", description="whose model it is and under which licence; goes into the model card")
     earlier: str | None = Field(
         None,
-        description="model of the same types, by name or folder, that is believed where nobody taught the teachers: about "
-        "types that a file does not annotate, and the entities in texts that teach relations alone",
+        description="model of the same types, by name or folder, that is believed where nobody taught the teachers: "
+        "about types that a file does not annotate, and the entities in texts that teach relations alone",
     )
     encoder_rates: tuple[PositiveFloat, ...] = Field(
         (5e-5, 8e-5), min_length=1, description="learning rates, a teacher each; the mean of their answers is learned"
