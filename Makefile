@@ -79,10 +79,11 @@ evaluate: $(STAMP)
 	@mv docs/evaluation.md.new docs/evaluation.md
 	@cat docs/evaluation.md
 
-# Models trained on the recipes of benchmarks/recipes, and their scores. About an hour.
+# Models trained on the recipes of benchmarks/recipes, and their scores. About an hour; two with TRAINED=--with-teachers.
+TRAINED ?=
 trained: $(STAMP)
 	@test -d $(DATA) || { echo "make trained: there is no folder $(DATA); name one: make trained DATA=..." >&2; exit 2; }
-	$(BIN)/python -m benchmarks.trained $(DATA) > docs/trained.md.new
+	$(BIN)/python -m benchmarks.trained $(DATA) $(TRAINED) > docs/trained.md.new
 	@mv docs/trained.md.new docs/trained.md
 	@cat docs/trained.md
 

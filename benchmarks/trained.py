@@ -1,6 +1,6 @@
 """Trains the models of `benchmarks/recipes` and scores each on its test set. About an hour on two cores.
 
-    python -m benchmarks.trained DATA [--models FOLDER] [--recipes NAME...]
+    python -m benchmarks.trained DATA [--models FOLDER] [--recipes NAME... | --with-teachers]
 
 DATA is a folder with classification/ and relations/. Prints Markdown rows, as `enrich evaluate --table` does. A model
 that is in FOLDER already is scored, not trained again.
@@ -40,7 +40,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--models", type=Path, default=Path("build/trained"), help="where the models are kept")
-    parser.add_argument("--recipes", nargs="+", choices=sorted(TESTS | WITH_TEACHER), default=list(TESTS))
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--recipes", nargs="+", choices=sorted(TESTS | WITH_TEACHER), default=list(TESTS))
+    which.add_argument(
+        "--with-teachers",
+        dest="recipes",
+        action="store_const",
+        const=list(TESTS | WITH_TEACHER),
+        help="also those whose teachers come from the hub",
+    )
     arguments = parser.parse_args()
     for name in arguments.recipes:
         folder = arguments.models / name
