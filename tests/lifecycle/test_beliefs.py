@@ -24,7 +24,7 @@ from workers.lifecycle.gathering import gather
 from workers.lifecycle.labels import ENTITY_TYPES, RELATION_TYPES
 from workers.lifecycle.labelspace import LabelSpace
 from workers.lifecycle.learning import read
-from workers.lifecycle.teaching import taught
+from workers.lifecycle.teaching import FOLDER, taught
 from workers.lifecycle.train import first_model
 from workers.models.folder import open_model
 from workers.settings import ModelSettings
@@ -125,3 +125,4 @@ def test_an_earlier_model_of_something_else_is_refused_in_one_line(
     with pytest.raises(ConfigurationError, match=said) as error:
         taught(model, gathered, recipe, recipe.teacher, device=CPU, out=tmp_path)
     assert "\n" not in str(error.value)
+    assert not (tmp_path / FOLDER).exists(), "before anything is learned"

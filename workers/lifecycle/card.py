@@ -8,8 +8,7 @@ from pathlib import Path
 from workers.lifecycle.gathering import OTHER_NAMES, UNLABELLED
 from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.recipe_file import recipe_in_card
-from workers.models.config import ModelConfig, read_config, revision_of
-from workers.models.store import find_model
+from workers.models.config import ModelConfig
 
 CARD_FILE = "MODEL_CARD.md"
 
@@ -77,14 +76,15 @@ def _what(config: ModelConfig) -> list[str]:
 
 
 def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
-    windows, packaged = config.training.windows if config.training else {}, recipe.packaged_extras
+    record, packaged = config.training, recipe.packaged_extras
+    windows = record.windows if record else {}
     return [
         "## Learned from",
         "",
         "| data set | source and licence | windows |",
         "|---|---|---|",
         *(f"| {source.name} | {source.attribution} | {windows.get(source.name, 0)} |" for source in recipe.sources),
-        *_taught(recipe, windows),
+        *_taught(recipe, windows, record.earlier if record else None),
         "",
         "| also used | for |",
         "|---|---|",
@@ -103,7 +103,7 @@ def _data(config: ModelConfig, recipe: TrainSettings) -> list[str]:
     ]
 
 
-def _taught(recipe: TrainSettings, windows: Mapping[str, int]) -> list[str]:
+def _taught(recipe: TrainSettings, windows: Mapping[str, int], earlier: str | None) -> list[str]:
     """What was learned beside the labels as they are."""
     rows = []
     if OTHER_NAMES in windows:
@@ -115,20 +115,14 @@ def _taught(recipe: TrainSettings, windows: Mapping[str, int]) -> list[str]:
             rows.append(f"| texts without their labels | {sources} | {count} |")
         who = f"{len(recipe.teacher.encoder_rates)} teachers, {_shown(recipe.teacher.encoder)}"
         rows.append(f"| all of these: what {who}, think of them | {recipe.teacher.attribution} | |")
-        if recipe.teacher.earlier is not None:
-            rows.append(f"| of types that a file does not annotate: what {_model(recipe.teacher.earlier)} thinks | | |")
+        if earlier is not None:
+            rows.append(f"| of what a file does not annotate: what revision `{earlier}` thinks | | |")
     return rows
 
 
 def _shown(name: str) -> str:
     """Cards tell nothing of our disks."""
     return Path(name).name if Path(name).is_dir() else name
-
-
-def _model(name: str) -> str:
-    """Which weights they are: the model of a name may be another one tomorrow."""
-    config = read_config(find_model(name))
-    return f"{config.name} (revision `{revision_of(config)}`)"
 
 
 def _scores(config: ModelConfig) -> list[str]:

@@ -30,9 +30,11 @@ from workers.lifecycle.recipe import TrainSettings
 from workers.lifecycle.steps import adam, groups_of, rate_share, take_step
 from workers.lifecycle.teacher_encoder import LargeEncoder, find_encoder
 from workers.lifecycle.teacher_recipe import TeacherSettings
+from workers.models.config import read_config, revision_of
 from workers.models.folder import LoadedModel, open_model
 from workers.models.heads import Heads
 from workers.models.precision import DTYPES, choose_precision
+from workers.models.store import find_model
 from workers.settings import ModelSettings
 
 FOLDER = "teachers"
@@ -84,6 +86,11 @@ def taught(
         before = Answers(**_answers(earlier.encoder.to(device), earlier.heads.to(device), asked, recipe))
     labels = LabelSpace(recipe.entity_types, recipe.relation_types)
     return list(with_answers(asked, Answers(tags, relations), before, labels))
+
+
+def earlier_revision(settings: TeacherSettings) -> str | None:
+    """Of the model that is believed beside the teachers: that of a name may be another one tomorrow."""
+    return None if settings.earlier is None else revision_of(read_config(find_model(settings.earlier)))
 
 
 def drop_answers(out: Path) -> None:

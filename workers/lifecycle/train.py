@@ -21,7 +21,7 @@ from workers.lifecycle.gathering import Kept, TrainingData, gather
 from workers.lifecycle.learning import ExtractionCourse
 from workers.lifecycle.recipe import TrainSettings, read_recipe
 from workers.lifecycle.schooling import Look, school
-from workers.lifecycle.teaching import drop_answers, taught
+from workers.lifecycle.teaching import drop_answers, earlier_revision, taught
 from workers.models.config import ModelConfig, TrainingRecord, write_config
 from workers.models.folder import LoadedModel, blank_model, open_model, save_model
 from workers.models.precision import DTYPES, choose_device, choose_precision, use_threads
@@ -42,8 +42,9 @@ def train(config: Path | None, *, data: Path, out: Path) -> None:
     started = time.monotonic()
     model = first_model(recipe)
     gathered = gather(data, model.tokenizer, recipe)
-    examples = gathered.labelled
+    examples, earlier = gathered.labelled, None
     if recipe.teacher is not None:
+        earlier = earlier_revision(recipe.teacher)
         examples = taught(model, gathered, recipe, recipe.teacher, device=device, out=out)
     for module in (model.encoder, model.heads):
         module.to(device)
@@ -58,6 +59,7 @@ def train(config: Path | None, *, data: Path, out: Path) -> None:
         windows=gathered.counts,
         seconds=round(time.monotonic() - started),
         torch=torch.__version__,
+        earlier=earlier,
     )
     finish(model, gathered, recipe, record, data=data, out=out)
     drop_checkpoint(out)

@@ -73,6 +73,7 @@ class TrainingRecord(FrozenSettings):
     windows: dict[str, int]  # by data set
     seconds: float
     torch: str
+    earlier: str | None = None  # revision of the model that was believed beside teachers
 
 
 class ModelConfig(FrozenSettings):
