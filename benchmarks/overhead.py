@@ -32,6 +32,7 @@ from benchmarks.runs import run_worker
 from workers.compose import open_worker
 from workers.memory import spare_the_collector
 from workers.settings import DEFAULT_MODEL, KafkaSettings, Settings
+from workers.telemetry.steps import StepTimes
 from workers.transport.base import IncomingRecord, OutgoingRecord, Partition
 from workers.transport.kafka import KafkaTransport
 from workers.transport.kafka_admin import read_all
@@ -84,10 +85,10 @@ def profile_pipeline(settings: Settings, model: ClockModel, samples: Sequence[Sa
     epochs = [records[start : start + size] for start in range(0, len(records), size)]
     profile = cProfile.Profile()
     with open_worker(settings, {DEFAULT_MODEL: model}, MemoryTransport(MemoryLog())) as worker:
-        worker.outgoing.records(worker.pipeline.enrich(epochs[0]))  # warms up
+        worker.enricher.enrich(epochs[0], StepTimes())  # warms up
         profile.enable()
         for epoch in epochs:
-            worker.outgoing.records(worker.pipeline.enrich(epoch))
+            worker.enricher.enrich(epoch, StepTimes())
         profile.disable()
     return spent_by_function(profile, len(samples))
 

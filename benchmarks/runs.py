@@ -139,7 +139,7 @@ def run_worker(
             worker.run()
         finally:
             timer.cancel()
-        stats = [answers.batcher.stats() for answers in worker.pipeline.answers.values()]
+        stats = list(worker.enricher.state().batchers.values())
     if watch.documents < documents:
         raise RuntimeError(f"{watch.documents} of {documents} documents came out")
     return Run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -15,13 +15,13 @@ from workers.apart import apart
 from workers.batching.calibration import Budgets
 from workers.batching.device import Device
 from workers.batching.scheduler import Batcher
-from workers.budgets import measured_budgets
 from workers.cache.keys import KeyMaker, StageIdentity
 from workers.cache.kinds import open_cache
 from workers.calibrations import Calibrations
 from workers.enrich.answers import Answers
 from workers.enrich.assemble import Assembler
 from workers.enrich.condense import Condenser
+from workers.enrich.enricher import LocalEnricher
 from workers.enrich.lanes import Lane, by_stage
 from workers.enrich.outgoing import Outgoing
 from workers.enrich.permits import Permits
@@ -47,8 +47,6 @@ from workers.settings import (
     ZeroShotModel,
 )
 from workers.stages.fingerprint import fingerprint
-from workers.telemetry.recorder import NullRecorder, Recorder
-from workers.telemetry.traces import Tracing
 from workers.telemetry.watch import Watch
 from workers.transport.base import Transport
 
@@ -200,50 +198,42 @@ def keys_of(lane: Lane, settings: Settings) -> KeyMaker:
 
 
 @contextmanager
+def open_enricher(
+    settings: Settings,
+    models: Mapping[str, AnyModel],
+    budgets: Mapping[str, Budgets] = MappingProxyType({}),
+    *,
+    calibrations: Calibrations = tuple,
+    worker: str | None = None,
+) -> Iterator[LocalEnricher]:
+    """A pipeline, and what writes down its outcomes, in the name of `worker` if that is not this process."""
+    with open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
+        yield LocalEnricher(pipeline, outgoing_of(settings, worker=worker))
+
+
+def outgoing_of(settings: Settings, *, worker: str | None = None) -> Outgoing:
+    return Outgoing(
+        enriched_topic=settings.kafka.enriched_topic,
+        dead_topic=settings.kafka.dead_topic,
+        max_record_bytes=settings.output.max_record_bytes,
+        max_payload_bytes=settings.limits.max_dead_letter_bytes,
+        worker=worker or worker_name(settings),
+    )
+
+
+@contextmanager
 def open_worker(
     settings: Settings,
     models: Mapping[str, AnyModel],
     transport: Transport,
     budgets: Mapping[str, Budgets] = MappingProxyType({}),
     *,
-    recorder: Recorder | None = None,
-    tracing: Tracing | None = None,
     calibrations: Calibrations = tuple,
 ) -> Iterator[Worker]:
     """A worker over `transport`, not started. `budgets` by lane: see `measured_budgets`; else batches are as set."""
-    outgoing = Outgoing(
-        enriched_topic=settings.kafka.enriched_topic,
-        dead_topic=settings.kafka.dead_topic,
-        max_record_bytes=settings.output.max_record_bytes,
-        max_payload_bytes=settings.limits.max_dead_letter_bytes,
-        worker=worker_name(settings),
-    )
-    with open_pipeline(settings, models, budgets, calibrations=calibrations) as pipeline:
-        yield Worker(
-            transport, pipeline, outgoing, settings.epoch, recorder=recorder or NullRecorder(), tracing=tracing
-        )
+    with open_enricher(settings, models, budgets, calibrations=calibrations) as enricher:
+        yield Worker(transport, enricher, enricher.outgoing, settings.epoch)
 
 
 def worker_name(settings: Settings) -> str:
     return settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
-
-
-@contextmanager
-def file_worker(
-    settings: Settings, file: str, out: str, dead: str | None, *, on_read: Callable[[int], None]
-) -> Iterator[Worker]:
-    """The worker of `enrich run`. `on_read` is told how many bytes were read."""
-    from workers.transport.files import FileTransport
-
-    transport = FileTransport(
-        file,
-        out,
-        enriched_topic=settings.kafka.enriched_topic,
-        dead_topic=settings.kafka.dead_topic,
-        dead_target=dead,
-        max_record_bytes=settings.limits.max_record_bytes,
-        on_progress=on_read,
-    )
-    models = load_models(settings)
-    with open_worker(settings, models, transport, measured_budgets(settings, models)) as worker:
-        yield worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,11 @@ def granted_cores(groups: Path = GROUPS, own: Path = OWN) -> int | None:
     """
     limits = [cores for folder in _folders(groups, own) if (cores := _limit(folder)) is not None]
     return max(1, int(min(limits))) if limits else None
+
+
+def usable_cores() -> int:
+    """What is granted, else what the machine has."""
+    return granted_cores() or os.cpu_count() or 1
 
 
 def _folders(groups: Path, own: Path) -> Iterator[Path]:

@@ -1,20 +1,20 @@
-"""The worker of `enrich worker`: what compose.py puts together, on Kafka and watched. Imported by the CLI alone."""
+"""The workers of `enrich worker` and `enrich run`: put together elsewhere, on Kafka and watched, or on a file."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from workers.batching.calibration import calibrated_speed
-from workers.budgets import measured_budgets
+from workers.batching.answers import BatcherStats
 from workers.calibrations import followed_calibrations
-from workers.compose import AnyModel, load_models, open_worker, worker_name
-from workers.enrich.pipeline import Pipeline
+from workers.compose import outgoing_of, worker_name
+from workers.crew import Staff, open_staff
+from workers.enrich.enricher import Enricher
 from workers.enrich.receipts import PACKAGE_VERSION
 from workers.enrich.worker import Worker
 from workers.settings import Settings
-from workers.telemetry.sources import ServedModel, Sources
+from workers.telemetry.sources import Sources
 from workers.transport.clients import open_transport, start_checks
 
 
@@ -26,42 +26,51 @@ def kafka_worker(settings: Settings) -> Iterator[Worker]:
     with open_telemetry(settings, worker=worker_name(settings), version=PACKAGE_VERSION) as telemetry:
         start_checks(settings.kafka).check_record_limit(settings.kafka, settings.output.max_record_bytes)
         telemetry.health.doing("loading the models")
-        began_s = time.monotonic()
-        models = load_models(settings)
-        load_s = time.monotonic() - began_s
-        budgets = measured_budgets(settings, models)
-        transport = open_transport(settings.kafka)
-        recorder, tracing = telemetry.recorder, telemetry.tracing
-        with (
-            followed_calibrations(settings) as calibrations,
-            open_worker(
-                settings,
-                models,
-                transport,
-                budgets,
-                recorder=recorder,
-                tracing=tracing,
-                calibrations=calibrations,
-            ) as worker,
-        ):
-            sources = sources_of(worker.pipeline, models, load_s=load_s)
-            telemetry.loaded(sources, tokens_per_s=calibrated_speed([budgets.get(lane) for lane in models]))
+        with followed_calibrations(settings) as calibrations, open_staff(settings, calibrations=calibrations) as staff:
+            worker = Worker(
+                open_transport(settings.kafka),
+                staff.enricher,
+                outgoing_of(settings),
+                settings.epoch,
+                recorder=telemetry.recorder,
+                tracing=telemetry.tracing,
+            )
+            telemetry.loaded(sources_of(staff), tokens_per_s=staff.tokens_per_s)
             yield worker
 
 
-def sources_of(pipeline: Pipeline, models: Mapping[str, AnyModel], *, load_s: float) -> Sources:
-    """What counts in a running pipeline, for whoever asks."""
-    from workers.models.device_memory import device_memory
+@contextmanager
+def file_worker(
+    settings: Settings, file: str, out: str, dead: str | None, *, on_read: Callable[[int], None]
+) -> Iterator[Worker]:
+    """The worker of `enrich run`. `on_read` is told how many bytes were read."""
+    from workers.transport.files import FileTransport
 
-    served = [
-        ServedModel(lane, m.info.name, m.info.revision, m.info.precision, m.info.device or "remote")
-        for lane, m in models.items()
-    ]
+    transport = FileTransport(
+        file,
+        out,
+        enriched_topic=settings.kafka.enriched_topic,
+        dead_topic=settings.kafka.dead_topic,
+        dead_target=dead,
+        max_record_bytes=settings.limits.max_record_bytes,
+        on_progress=on_read,
+    )
+    with open_staff(settings) as staff:
+        yield Worker(transport, staff.enricher, outgoing_of(settings), settings.epoch)
+
+
+def sources_of(staff: Staff) -> Sources:
+    """What counts in whoever enriches, for whoever asks."""
+    enricher = staff.enricher
     return Sources(
-        batchers={lane: answers.batcher.stats for lane, answers in pipeline.answers.items()},
-        cache=next(iter(pipeline.answers.values())).cache.status,
-        models=served,
-        memory=lambda: device_memory(model.device for model in served),
-        load_s=load_s,
+        batchers={model.lane: partial(_counts, enricher, model.lane) for model in staff.served},
+        cache=lambda: enricher.state().cache,
+        models=staff.served,
+        memory=staff.memory,
+        load_s=staff.load_s,
         version=PACKAGE_VERSION,
     )
+
+
+def _counts(enricher: Enricher, lane: str) -> BatcherStats:
+    return enricher.state().batchers.get(lane, BatcherStats())

@@ -49,7 +49,7 @@ def run(documents: int, *, share: float, seed: int, max_items: int = 64) -> Outc
     settings = Settings(epoch=EpochSettings(poll_ms=5), batch=BatchSettings(max_items=max_items))
     with oracle_worker(MemoryTransport(log), model, settings) as worker:
         worker.run()
-        [stats] = [answers.batcher.stats() for answers in worker.pipeline.answers.values()]
+        [stats] = worker.enricher.state().batchers.values()
     own = sum(batch[0].window.text == PROBE_TEXT for batch in model.batches)
     blamed = [orjson.loads(record.value or b"") for record in log.read("documents.dead")]
     names = {int(letter["id"]) for letter in blamed}

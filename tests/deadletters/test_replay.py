@@ -200,7 +200,7 @@ def test_attempts_count_up_when_a_replayed_document_fails_again(kafka_settings: 
         for _ in range(3):
             records = read_all(kafka, [kafka.input_topic])[answered:]  # one key, so one partition
             answered += len(records)
-            produce(kafka, outgoing(kafka).records(pipeline.enrich(records)))
+            produce(kafka, [one.record for one in outgoing(kafka).write(pipeline.enrich(records))])
             letters = [DeadLetter.model_validate_json(r.value or b"") for r in read_all(kafka, [kafka.dead_topic])]
             attempts.append([letter.attempts for letter in letters])
             replay(kafka, ALL)

@@ -59,7 +59,7 @@ class Served:
         log = log_of(*(payload(text, name=str(TEXTS.index(text))) for text in texts))
         with open_worker(self.settings, {self.lane: self.faulty.model()}, MemoryTransport(log)) as worker:
             worker.run()
-            stats = worker.pipeline.answers[self.lane].batcher.stats()
+            stats = worker.enricher.state().batchers[self.lane]
         values = [record.value or b"" for record in log.read("documents.enriched")]
         dead = [DeadLetter.model_validate_json(record.value or b"") for record in log.read("documents.dead")]
         published = {orjson.loads(value)["id"]: _without_origin(value) for value in values}

@@ -48,7 +48,7 @@ def enrich_all(
         for number in range(EPOCHS):
             before_epoch(number)
             outcomes = pipeline.enrich(todo[number * size : (number + 1) * size])
-            made += [record.value for record in OUTGOING.records(outcomes)]
+            made += [one.record.value for one in OUTGOING.write(outcomes)]
             hits.append(sum(outcome.run.cache_hits for outcome in outcomes if isinstance(outcome, Enriched)))
     return made, hits
 

@@ -28,7 +28,7 @@ def enriched(record: IncomingRecord) -> Enriched:
 
 def test_key_and_trace_headers_are_kept_and_ours_are_set() -> None:
     record = incoming(payload("Anna met Bert."), key=b"the key", headers=HEADERS[:1] + HEADERS[2:])
-    out = OUTGOING.record(enriched(record))
+    out = OUTGOING.written(enriched(record)).record
     assert (out.topic, out.key) == ("enriched", b"the key")
     headers = dict(out.headers)
     assert headers["traceparent"] == b"00-ab-cd-01"
@@ -41,7 +41,7 @@ def test_key_and_trace_headers_are_kept_and_ours_are_set() -> None:
 
 def test_a_dead_letter_holds_reason_origin_and_bytes() -> None:
     record = incoming(b"\xff\x00{", key=b"\x01", offset=7, headers=HEADERS)
-    out = OUTGOING.record(Failed(record, FAILURE))
+    out = OUTGOING.written(Failed(record, FAILURE)).record
     letter = DeadLetter.model_validate_json(out.value or b"")
     assert (out.topic, letter.code, letter.origin.offset) == ("dead", "invalid_json", 7)
     assert base64.b64decode(letter.payload.data or "") == record.value
@@ -49,22 +49,22 @@ def test_a_dead_letter_holds_reason_origin_and_bytes() -> None:
 
 
 def test_bytes_above_the_limit_are_left_out_and_can_be_told_by_digest() -> None:
-    letter = DeadLetter.model_validate_json(OUTGOING.record(Failed(incoming(b"x" * 51), FAILURE)).value or b"")
+    letter = DeadLetter.model_validate_json(OUTGOING.written(Failed(incoming(b"x" * 51), FAILURE)).record.value or b"")
     assert (letter.payload.data, letter.payload.size_bytes) == (None, 51)
-    whole = DeadLetter.model_validate_json(OUTGOING.record(Failed(incoming(b"x" * 50), FAILURE)).value or b"")
+    whole = DeadLetter.model_validate_json(OUTGOING.written(Failed(incoming(b"x" * 50), FAILURE)).record.value or b"")
     assert whole.payload.data == "x" * 50
     assert whole.payload.sha256 != letter.payload.sha256
 
 
 def test_a_tombstone_has_the_key_and_no_value() -> None:
-    out = OUTGOING.record(Tombstone(incoming(None, key=b"gone")))
+    out = OUTGOING.written(Tombstone(incoming(None, key=b"gone"))).record
     assert (out.topic, out.key, out.value) == ("enriched", b"gone", None)
 
 
 def test_a_record_too_large_goes_without_its_text_and_says_so() -> None:
     outcome = enriched(incoming(payload("Anna met Bert. " * 200)))
-    size = len(OUTGOING.record(outcome).value or b"")
-    out = replace(OUTGOING, max_record_bytes=size - 1).record(outcome)
+    size = len(OUTGOING.written(outcome).record.value or b"")
+    out = replace(OUTGOING, max_record_bytes=size - 1).written(outcome).record
     record = EnrichedDocument.model_validate_json(out.value or b"")
     assert record.text is None
     assert [warning.code for warning in record.warnings][-1] == "text_left_out"
@@ -72,7 +72,7 @@ def test_a_record_too_large_goes_without_its_text_and_says_so() -> None:
 
 
 def test_a_record_too_large_even_then_is_a_dead_letter() -> None:
-    out = replace(OUTGOING, max_record_bytes=10).record(enriched(incoming(payload("Anna met Bert."))))
+    out = replace(OUTGOING, max_record_bytes=10).written(enriched(incoming(payload("Anna met Bert.")))).record
     letter = DeadLetter.model_validate_json(out.value or b"")
     assert (out.topic, letter.stage, letter.code) == ("dead", FailedStep.PUBLISH, "result_too_large")
 
@@ -116,7 +116,7 @@ def size_of(out: OutgoingRecord) -> int:
 def test_a_dead_letter_that_would_be_too_large_is_a_reference(value: bytes, headers: Headers) -> None:
     """Were it refused, the epoch would be read again for ever."""
     outgoing = replace(OUTGOING, max_payload_bytes=1_000_000)
-    out = outgoing.record(Failed(incoming(value, key=b"the key", headers=headers), FAILURE))
+    out = outgoing.written(Failed(incoming(value, key=b"the key", headers=headers), FAILURE)).record
     letter = DeadLetter.model_validate_json(out.value or b"")
     assert size_of(out) <= outgoing.max_record_bytes + HEADER_ROOM_BYTES
     assert (out.key, letter.origin.offset, letter.payload.size_bytes) == (b"the key", 0, len(value))
@@ -125,6 +125,6 @@ def test_a_dead_letter_that_would_be_too_large_is_a_reference(value: bytes, head
 
 def test_headers_count_when_a_record_is_measured() -> None:
     record = incoming(payload("Anna met Bert."), headers=(("big", b"h" * 120_000),))
-    out = replace(OUTGOING, max_payload_bytes=1_000_000).record(enriched(record))
+    out = replace(OUTGOING, max_payload_bytes=1_000_000).written(enriched(record)).record
     assert DeadLetter.model_validate_json(out.value or b"").code == "result_too_large"
     assert size_of(out) <= OUTGOING.max_record_bytes + HEADER_ROOM_BYTES

@@ -11,9 +11,10 @@ import pytest
 from schemas import EnrichedDocument, StageName
 from tests.fakes.pipelines import incoming, log_of, payload
 from tests.fakes.tiny_seq2seq import spec_of, write_seq2seq
-from workers.compose import file_worker, load_models, open_pipeline, open_worker
+from workers.compose import load_models, open_pipeline, open_worker
 from workers.enrich.outcome import Enriched
 from workers.enrich.pipeline import Pipeline
+from workers.serving import file_worker
 from workers.settings import Settings
 from workers.transport.memory import MemoryTransport
 

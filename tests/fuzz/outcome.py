@@ -40,7 +40,7 @@ def outcome_of(value: bytes, headers: Headers = ()) -> str:
         return "document"
     assert isinstance(found, Failure), found
     assert found.code in CODES, found
-    letter = OUTGOING.record(Failed(record, found))
+    letter = OUTGOING.written(Failed(record, found)).record
     assert letter.topic == "dead"
     assert DeadLetter.model_validate_json(letter.value or b"").code == found.code
     return found.code

@@ -50,8 +50,8 @@ def test_what_the_metric_says_soon_after_the_start_is_what_the_clock_needs(assum
     for sample in without_books(read_samples(None, 2 * DOCUMENTS))[:DOCUMENTS]:
         log.append("documents", sample.id.encode(), sample.value)
     model = ClockModel(TOKENS_PER_S, PASS_S, sleep=fake.advance)
-    with open_worker(SETTINGS, {DEFAULT_MODEL: model}, MemoryTransport(log), recorder=watched) as worker:
-        worker.clock = fake
+    with open_worker(SETTINGS, {DEFAULT_MODEL: model}, MemoryTransport(log)) as worker:
+        worker.recorder, worker.clock = watched, fake
         began_s = fake()
         worker.run()
     ended_s = fake()

@@ -62,7 +62,8 @@ def measure_profile(
         for value in values:
             log.append(quiet.kafka.input_topic, None, value)
         own = quiet.model_copy(update={"epoch": quiet.epoch.model_copy(update=epoch)})
-        with open_worker(own, models, MemoryTransport(log), budgets, recorder=epochs) as worker:
+        with open_worker(own, models, MemoryTransport(log), budgets) as worker:
+            worker.recorder = epochs
             began_s = time.perf_counter()
             worker.run()
             return time.perf_counter() - began_s, epochs.seen

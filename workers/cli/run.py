@@ -26,7 +26,7 @@ def run(
     settings: Settings,
 ) -> None:
     """Enrich FILE: one record a line, in order; what cannot be enriched becomes a dead letter with its reason."""
-    from workers.compose import file_worker
+    from workers.serving import file_worker
     from workers.telemetry.logs import configure_logging
 
     configure_logging()

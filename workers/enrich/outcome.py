@@ -1,12 +1,13 @@
-"""What becomes of one input record: enriched, failed or forwarded. Values, so that one record cannot hurt another."""
+"""What becomes of one input record: enriched, failed or forwarded, and then written. Values, so that one record cannot
+hurt another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas import EnrichedDocument, FailedStep
-from workers.transport.base import IncomingRecord
+from schemas import EnrichedDocument, FailedStep, StageName
+from workers.transport.base import IncomingRecord, OutgoingRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,18 @@ class Tombstone:
 
 
 Outcome = Enriched | Failed | Tombstone
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The output record that an outcome became, and what the loop tells of it. Of the text it has the record's bytes
+    and nothing else: it may come from another process."""
+
+    record: OutgoingRecord
+    failure: tuple[str, str] | None = None  # step and code of a dead letter
+    run: RunReceipt | None = None  # of an enriched document, also where it came out as a dead letter
+    stages: tuple[StageName, ...] = ()  # that answered it
+
+    @property
+    def enriched(self) -> bool:
+        return self.run is not None and self.failure is None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import orjson
 
 from schemas import DeadLetter, FailedStep, HeaderValue, Origin, Payload, RecordWarning
 from schemas.dead_letter import ATTEMPT_HEADER, MAX_ATTEMPT
-from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceipt
+from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, RunReceipt, Written
 from workers.transport.base import HEADER_ROOM_BYTES, Headers, IncomingRecord, OutgoingRecord
 
 JSON = ("content-type", b"application/json")
@@ -29,31 +29,35 @@ class Outgoing:
     max_payload_bytes: int
     worker: str  # who did it, in the header `enrich-run`
 
-    def records(self, outcomes: Sequence[Outcome]) -> list[OutgoingRecord]:
-        """One record per outcome, in order; one that cannot be written fails alone."""
-        return [self.safe_record(outcome) for outcome in outcomes]
+    def write(self, outcomes: Sequence[Outcome]) -> list[Written]:
+        """One per outcome, in order; one that cannot be written fails alone."""
+        return [self.written_or_failed(outcome) for outcome in outcomes]
 
-    def safe_record(self, outcome: Outcome) -> OutgoingRecord:
+    def written_or_failed(self, outcome: Outcome) -> Written:
         try:
-            return self.record(outcome)
+            return self.written(outcome)
         except Exception as error:  # noqa: BLE001  boundary of a record: its neighbours must not suffer
-            return self.dead(outcome.record, Failure(FailedStep.PUBLISH, "internal_error", type(error).__name__))
+            failure = Failure(FailedStep.PUBLISH, "internal_error", type(error).__name__)
+            return self.failed(Failed(outcome.record, failure))
 
-    def too_large(self, outcomes: Sequence[Outcome], records: Sequence[OutgoingRecord]) -> int:
-        """How many enriched ones came out as dead letters."""
-        pairs = zip(outcomes, records, strict=True)
-        return sum(record.topic == self.dead_topic and isinstance(outcome, Enriched) for outcome, record in pairs)
-
-    def record(self, outcome: Outcome) -> OutgoingRecord:
+    def written(self, outcome: Outcome) -> Written:
         if isinstance(outcome, Enriched):
-            return self.enriched(outcome)
+            record = self.enriched(outcome)
+            stages = tuple(receipt.stage for receipt in outcome.document.receipts)
+            if isinstance(record, Failure):
+                return replace(self.failed(Failed(outcome.record, record)), run=outcome.run, stages=stages)
+            return Written(record, run=outcome.run, stages=stages)
         if isinstance(outcome, Failed):
-            return self.dead(outcome.record, outcome.failure)
+            return self.failed(outcome)
         incoming = outcome.record
-        return OutgoingRecord(self.enriched_topic, incoming.key, None, passed_on(incoming.headers))
+        return Written(OutgoingRecord(self.enriched_topic, incoming.key, None, passed_on(incoming.headers)))
 
-    def enriched(self, outcome: Enriched) -> OutgoingRecord:
-        """Too large with the text, it goes without and says so; too large even then, it is a dead letter."""
+    def failed(self, outcome: Failed) -> Written:
+        failure = outcome.failure
+        return Written(self.dead(outcome.record, failure), failure=(failure.step.value, failure.code))
+
+    def enriched(self, outcome: Enriched) -> OutgoingRecord | Failure:
+        """Too large with the text, it goes without and says so; too large even then, it has failed."""
         incoming, document = outcome.record, outcome.document
         run = ("enrich-run", run_receipt(outcome.run, self.worker, incoming.timestamp_ms))
 
@@ -70,7 +74,7 @@ class Outgoing:
         if self.fits(smaller := record()):
             return smaller
         detail = f"{len(smaller.value or b'')} bytes exceed output.max_record_bytes={self.max_record_bytes}"
-        return self.dead(incoming, Failure(FailedStep.PUBLISH, TOO_LARGE, detail, document.id))
+        return Failure(FailedStep.PUBLISH, TOO_LARGE, detail, document.id)
 
     def dead(self, incoming: IncomingRecord, failure: Failure) -> OutgoingRecord:
         """Too large with the record's bytes, it goes without; too large even then, key and headers are left out of it

@@ -67,12 +67,6 @@ class Pipeline:
             ]
         return [_stamped(outcome, watch) for outcome in outcomes]
 
-    @property
-    def answered_tokens(self) -> int:
-        """Of those that models are asked about now; about, as what waits is counted with its padding."""
-        waiting = sum(answers.batcher.stats().waiting_tokens for answers in self.answers.values())
-        return max(0, self.permits.out - waiting)
-
     def rehearse(self) -> None:
         """Every model answers a text of our own. Raises DeviceLost if one does not: then no document is to blame."""
         for answers in self.answers.values():

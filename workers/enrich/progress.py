@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workers.enrich.outcome import Enriched, Failed, Outcome
+from workers.enrich.outcome import Written
 
 
 @dataclass(slots=True)
@@ -24,15 +25,16 @@ class Progress:
     def documents(self) -> int:
         return self.enriched + self.dead + self.tombstones
 
-    def count(self, outcomes: list[Outcome]) -> None:
+    def count(self, written: Sequence[Written]) -> None:
         self.epochs += 1
-        for outcome in outcomes:
-            if isinstance(outcome, Enriched):
-                self.enriched += 1
-                self.cache_lookups += outcome.run.cache_lookups
-                self.cache_hits += outcome.run.cache_hits
-                self.windows += outcome.run.segments
-            elif isinstance(outcome, Failed):
+        for one in written:
+            if one.failure is not None:
                 self.dead += 1
+            elif one.enriched:
+                self.enriched += 1
             else:
                 self.tombstones += 1
+            if one.run is not None:
+                self.cache_lookups += one.run.cache_lookups
+                self.cache_hits += one.run.cache_hits
+                self.windows += one.run.segments

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas import FailedStep
-from workers.enrich.outcome import Failed, Failure, Outcome
+from workers.enrich.outcome import Failed, Failure, Written
 from workers.telemetry.steps import ANSWER, StepTimes
 from workers.telemetry.traces import EpochTrace
 from workers.transport.base import Epoch, IncomingRecord, Suspect
@@ -20,19 +20,18 @@ class UnderWay:
     """Each step is a future: not begun, under way, ended."""
 
     epoch: Epoch
-    steps: StepTimes  # the pipeline's while it works on `outcomes`
+    steps: StepTimes  # the enricher's while it works on `outcomes`
     read_s: float  # when it was read, and
     sent_s: float = 0.0  # when it went to be published
     rehearsed: Future[None] | None = None  # of suspects: the models answered a text of our own
     announced: Future[None] | None = None
-    outcomes: Future[list[Outcome]] | None = None
+    outcomes: Future[list[Written]] | None = None
     published: Future[None] | None = None
-    too_large: int = 0  # enriched ones that came out as dead letters
     trace: EpochTrace | None = None
 
     @property
-    def enriched(self) -> list[Outcome]:
-        """What the pipeline made of it. Raises whatever left the pipeline."""
+    def written(self) -> list[Written]:
+        """What was made of it. Raises whatever left the pipeline."""
         assert self.outcomes is not None
         return self.outcomes.result()
 
@@ -54,7 +53,7 @@ def killer(record: IncomingRecord, suspect: Suspect) -> Failed:
     return Failed(record, failure)
 
 
-def ended_with(outcomes: list[Outcome]) -> Future[list[Outcome]]:
-    done: Future[list[Outcome]] = Future()
-    done.set_result(outcomes)
+def ended_with(written: list[Written]) -> Future[list[Written]]:
+    done: Future[list[Written]] = Future()
+    done.set_result(written)
     return done

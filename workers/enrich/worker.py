@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
+from workers.enrich.enricher import Enricher
 from workers.enrich.observed import committed_epoch, load_of, traced_documents, with_contexts
 from workers.enrich.outgoing import Outgoing
-from workers.enrich.pipeline import Pipeline
 from workers.enrich.progress import Progress
 from workers.enrich.under_way import UnderWay, ended_with, killer
 from workers.errors import DependencyError, DeviceLost, PublishFailed, WorkStuck
@@ -40,8 +40,8 @@ class Worker:
     """Runs until it is told to stop, or the source has an end and it was reached."""
 
     transport: Transport
-    pipeline: Pipeline
-    outgoing: Outgoing
+    enricher: Enricher
+    outgoing: Outgoing  # for what ends without being enriched
     settings: EpochSettings
     on_progress: Callable[[Progress], None] = lambda progress: None
     on_turn: Callable[[], None] = lambda: None  # told that the loop goes on
@@ -64,7 +64,7 @@ class Worker:
 
     def run(self) -> Progress:
         """Raises DeviceLost if nothing answers any more, ConfigurationError if the broker says this cannot work."""
-        pool = ThreadPoolExecutor(self.settings.max_in_flight, thread_name_prefix="pipeline")
+        pool = ThreadPoolExecutor(self.most_under_way, thread_name_prefix="pipeline")
         deadline_s: float | None = None
         try:
             self.transport.start()
@@ -95,14 +95,14 @@ class Worker:
         """1 read an epoch if there is room, 2 hand it to the pipeline, 3 publish what is ready, in order."""
         self.tell_standing()  # first of all: a broker that is away must not look like a loop that hangs
         self.on_turn()
-        if (overdue := self.pipeline.watch.overdue()) is not None:
+        if (overdue := self.enricher.overdue()) is not None:
             raise WorkStuck(f"{overdue}; batch.stuck_after_s says that it never will")
         if self._must_rewind:
             self.transport.rewind()
             self._must_rewind = False
         accept = self.has_room()
         idle = accept and not self._under_way
-        limits = EpochLimits(self.settings.max_records, self.settings.max_bytes, self.settings.max_in_flight)
+        limits = EpochLimits(self.settings.max_records, self.settings.max_bytes, self.most_under_way)
         epoch = self.transport.poll(limits, timeout_s=self.settings.poll_ms / 1000 if idle else 0.0, accept=accept)
         if epoch is not None:
             self._under_way.append(UnderWay(epoch, StepTimes(self.clock), read_s=self.clock()))
@@ -111,12 +111,17 @@ class Worker:
         if epoch is None and not moved:
             self.wait_for_head()
 
+    @property
+    def most_under_way(self) -> int:
+        """Epochs at a time."""
+        return self.settings.max_in_flight * self.enricher.processes
+
     def has_room(self) -> bool:
         under_way_bytes = sum(item.epoch.size_bytes for item in self._under_way)
         return (
             not self._stop.is_set()
             and self.clock() >= self._pause_until_s
-            and len(self._under_way) < self.settings.max_in_flight
+            and len(self._under_way) < self.most_under_way
             and (not self._under_way or self._under_way[-1].epoch.suspect is None)
             and (not self._under_way or under_way_bytes + self.settings.max_bytes <= self.settings.max_in_flight_bytes)
         )
@@ -132,10 +137,10 @@ class Worker:
             if item is not self._under_way[0] or self._given_up:
                 return False
             if suspect.deaths >= self.settings.max_deaths:
-                item.outcomes = ended_with([killer(record, suspect) for record in item.epoch.records])
+                item.outcomes = ended_with(self.outgoing.write([killer(one, suspect) for one in item.epoch.records]))
                 return True
             if not self._rehearsed:
-                item.rehearsed = item.rehearsed or pool.submit(self.pipeline.rehearse)
+                item.rehearsed = item.rehearsed or pool.submit(self.enricher.rehearse)
                 if not item.rehearsed.done():
                     return False
                 item.rehearsed.result()
@@ -144,7 +149,7 @@ class Worker:
         if not item.announced.done():
             return False
         item.announced.result()  # raises PublishFailed
-        item.outcomes = pool.submit(self.pipeline.enrich, item.epoch.records, item.steps)
+        item.outcomes = pool.submit(self.enricher.enrich, item.epoch.records, item.steps)
         return True
 
     def publish_in_order(self) -> bool:
@@ -155,9 +160,7 @@ class Worker:
         if head.outcomes is None:
             return False
         if head.published is None and head.outcomes.done():
-            records = self.outgoing.records(head.enriched)
-            head.too_large = self.outgoing.too_large(head.enriched, records)
-            records = self.traced(head, records)
+            records = self.traced(head)
             head.sent_s = self.clock()
             head.published = self.transport.publish(head.epoch, records)
             return True
@@ -166,16 +169,17 @@ class Worker:
             self._under_way.popleft()
             self._failures_in_a_row = 0
             self.tell_committed(head)
-            self.progress.count(head.enriched)
+            self.progress.count(head.written)
             self.on_progress(self.progress)
             return True
         return False
 
-    def traced(self, head: UnderWay, records: list[OutgoingRecord]) -> list[OutgoingRecord]:
-        """Each record with the context of the span that made it, if there are traces."""
+    def traced(self, head: UnderWay) -> list[OutgoingRecord]:
+        """What is to be published: each record with the context of the span that made it, if there are traces."""
+        records = [one.record for one in head.written]
         if self.tracing is None:
             return records
-        documents = traced_documents(head.enriched, records)
+        documents = traced_documents(head.epoch, head.written)
         head.trace = self.tracing.epoch(
             documents, started_s=head.read_s, steps=head.steps.intervals(), now_s=self.clock()
         )
@@ -188,13 +192,7 @@ class Worker:
         head.steps.add("publish", now_s - head.sent_s)
         self._next_standing_s = now_s  # it has changed
         self.recorder.committed(
-            committed_epoch(
-                head.epoch,
-                head.enriched,
-                too_large=head.too_large,
-                seconds=head.steps.seconds(),
-                epoch_s=now_s - head.read_s,
-            )
+            committed_epoch(head.epoch, head.written, seconds=head.steps.seconds(), epoch_s=now_s - head.read_s)
         )
 
     def tell_standing(self) -> None:
@@ -202,13 +200,7 @@ class Worker:
         now_s = self.clock()
         if now_s >= self._next_standing_s:
             self._next_standing_s = now_s + STANDING_S
-            load = load_of(
-                self.transport,
-                self._under_way,
-                tokens=self.pipeline.permits.out,
-                answered_tokens=self.pipeline.answered_tokens,
-                stopping=self._stop.is_set(),
-            )
+            load = load_of(self.transport, self._under_way, self.enricher.state(), stopping=self._stop.is_set())
             self.recorder.standing(load)
 
     def wait_for_head(self) -> None:

@@ -1,10 +1,12 @@
-"""How much memory a device gives to this process."""
+"""How much memory a device gives to this process, and how much it may."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import torch
+
+SHARED = 0.9  # of a GPU's memory; the rest is for what its driver keeps for each process
 
 
 def device_memory(devices: Iterable[str]) -> dict[str, dict[str, int]]:
@@ -14,3 +16,9 @@ def device_memory(devices: Iterable[str]) -> dict[str, dict[str, int]]:
         for device in sorted(set(devices))
         if device.startswith("cuda")
     }
+
+
+def take_share(processes: int) -> None:
+    """Use no more of each GPU than one of so many processes may; what is more is refused as if there were no more."""
+    for device in range(torch.cuda.device_count()):
+        torch.cuda.set_per_process_memory_fraction(SHARED / processes, device)

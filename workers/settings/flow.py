@@ -18,6 +18,11 @@ class EpochSettings(FrozenSettings):
     max_in_flight: PositiveInt = Field(
         3, le=16, description="epochs under way: one prepared, one on the device, one published"
     )
+    processes: PositiveInt | None = Field(
+        None,
+        description="that enrich side by side, each with models of its own and `max_in_flight` epochs; none: 1, and up "
+        "to 4 on a GPU, where one process's Python is slower than the device",
+    )
     max_in_flight_bytes: PositiveInt = Field(16_777_216, description="bytes of documents under way; bounds the memory")
     max_in_flight_tokens: PositiveInt = Field(
         1_048_576, description="tokens that models were asked about and have not answered; bounds the memory"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -62,6 +62,12 @@ class StepTimes:
 
     def add(self, name: str, seconds: float) -> None:
         self._seconds[name] = self._seconds.get(name, 0.0) + seconds
+
+    def merge(self, seconds: Mapping[str, float], intervals: Sequence[Interval]) -> None:
+        """What another one timed, on the same clock."""
+        for name, more_s in seconds.items():
+            self.add(name, more_s)
+        self._intervals.extend(intervals)
 
     def seconds(self) -> Mapping[str, float]:
         """A copy, in the order in which the steps came first."""
