@@ -10,8 +10,10 @@ from pathlib import Path
 from threading import Timer
 
 from workers.batching.calibration import Budgets
-from workers.compose import AnyModel, open_worker
+from workers.compose import AnyModel, open_enricher, outgoing_of
+from workers.enrich.enricher import Enricher
 from workers.enrich.progress import Progress
+from workers.enrich.worker import Worker
 from workers.settings import Settings
 from workers.transport.base import Epoch, EpochLimits, OutgoingRecord, Transport
 from workers.transport.files import FileTransport
@@ -129,27 +131,39 @@ def run_worker(
     budgets: Mapping[str, Budgets] | None = None,
 ) -> Run:
     """Until so many `documents` are published. Raises RuntimeError if one is dead-lettered, or some never come."""
+    with open_enricher(settings, models, budgets or {}) as enricher:
+        return run_enricher(settings, enricher, transport, documents=documents)
+
+
+def run_enricher(settings: Settings, enricher: Enricher, transport: Transport, *, documents: int) -> Run:
+    """As `run_worker`, with one that may have done something before. A crew's counts are half a second old, and the
+    processor time is that of this process."""
+    before = list(enricher.state().batchers.values())
     watched = Watched(transport)
-    with open_worker(settings, models, watched, budgets or {}) as worker:
-        watch = worker.on_progress = Watch(documents, worker.stop)
-        timer = Timer(PATIENCE_S, worker.stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            worker.run()
-        finally:
-            timer.cancel()
-        stats = list(worker.enricher.state().batchers.values())
+    worker = Worker(watched, enricher, outgoing_of(settings), settings.epoch)
+    watch = worker.on_progress = Watch(documents, worker.stop)
+    timer = Timer(PATIENCE_S, worker.stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        worker.run()
+    finally:
+        timer.cancel()
+    after = list(enricher.state().batchers.values())
+
+    def counted(name: str) -> float:
+        return float(sum(getattr(lane, name) for lane in after) - sum(getattr(lane, name) for lane in before))
+
     if watch.documents < documents:
         raise RuntimeError(f"{watch.documents} of {documents} documents came out")
     return Run(
         documents=watch.documents,
         seconds=watch.ended_s - watched.started_s,
         cpu_s=watch.ended_cpu_s - watched.started_cpu_s,
-        useful_tokens=sum(lane.useful_tokens for lane in stats),
-        padded_tokens=sum(lane.padded_tokens for lane in stats),
-        windows=sum(lane.windows for lane in stats),
-        forward_s=sum(lane.forward_s for lane in stats),
+        useful_tokens=int(counted("useful_tokens")),
+        padded_tokens=int(counted("padded_tokens")),
+        windows=int(counted("windows")),
+        forward_s=counted("forward_s"),
     )
 
 
@@ -162,12 +176,16 @@ def run_file(
     budgets: Mapping[str, Budgets] | None = None,
 ) -> Run:
     """As `enrich run` does it, into a file beside the source."""
+    return run_worker(settings, models, file_transport(settings, source), documents=documents, budgets=budgets)
+
+
+def file_transport(settings: Settings, source: Path) -> FileTransport:
+    """As `enrich run` makes it, into a file beside the source."""
     kafka, target = settings.kafka, source.with_suffix(".out")
-    transport = FileTransport(
+    return FileTransport(
         str(source),
         str(target),
         enriched_topic=kafka.enriched_topic,
         dead_topic=kafka.dead_topic,
         max_record_bytes=settings.limits.max_record_bytes,
     )
-    return run_worker(settings, models, transport, documents=documents, budgets=budgets)

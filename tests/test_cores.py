@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from workers.cores import granted_cores
+from workers.cores import granted_cores, usable_cores, usable_memory_bytes
 from workers.models import precision
 
 
@@ -48,6 +49,33 @@ def test_the_first_version_is_read_too(tmp_path: Path, quota: str, cores: int | 
 
 def test_a_system_without_control_groups_limits_nothing(tmp_path: Path) -> None:
     assert granted_cores(tmp_path, tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "file", "limit", "granted"),
+    [
+        ("0::/pods/worker", "pods/worker/memory.max", "1073741824", 1 << 30),
+        ("0::/pods/worker", "pods/memory.max", "1073741824", 1 << 30),
+        ("0::/pods/worker", "pods/worker/memory.max", "max", None),
+        ("4:memory:/docker/1", "memory/memory.limit_in_bytes", "1073741824", 1 << 30),
+        ("4:memory:/docker/1", "memory/memory.limit_in_bytes", "9223372036854771712", None),
+        ("3:cpu:/docker/1", "memory/memory.limit_in_bytes", "1073741824", None),
+        ("0::/pods/worker", "pods/worker/memory.max", "what is this", None),
+    ],
+)
+def test_memory_is_bound_by_the_narrowest_group_and_by_the_machine(
+    tmp_path: Path, lines: str, file: str, limit: str, granted: int | None
+) -> None:
+    (tmp_path / "own").write_text(f"{lines}\n", encoding="utf-8")
+    path = tmp_path / "groups" / file
+    written(path.parent, path.name, f"{limit}\n")
+    whole = usable_memory_bytes(tmp_path, tmp_path / "absent")
+    assert whole > 1 << 30
+    assert usable_memory_bytes(tmp_path / "groups", tmp_path / "own") == (granted or whole)
+
+
+def test_without_a_limit_all_cores_are_used() -> None:
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize(("granted", "threads"), [(1, 1), (1_000, None), (None, None)])

@@ -21,7 +21,7 @@ from workers.batching.calibration import calibrated_speed
 from workers.budgets import measured_budgets
 from workers.calibrations import Calibrations
 from workers.compose import load_models, open_enricher, worker_name
-from workers.cores import usable_cores
+from workers.cores import usable_cores, usable_memory_bytes
 from workers.crew_process import served_models
 from workers.enrich.crew import Crew, Mate
 from workers.enrich.crew_messages import Begin, Ready, Refused
@@ -32,6 +32,7 @@ from workers.telemetry.sources import ServedModel
 
 SILENCES = 2  # of `batch.stuck_after_s`, as of the loop itself
 MOST_ON_A_GPU = 4  # where nothing is set
+MEMORY_EACH = 2 << 30  # bytes, of a process with the packaged model on a GPU; seen were 1.5 GB
 LEAVE_S = 10.0  # to finish what is under way and close
 GPUS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # on Linux, and on the Linux in Windows
 
@@ -63,7 +64,7 @@ def processes_wanted(settings: Settings) -> tuple[int, bool]:
     """How many, and whether only if there is a GPU.
 
     Where nothing is set, several on a machine that seems to have one, if all models are ours and may run on it: they
-    are small, and there one process's Python is what is slow.
+    are small, and there one process's Python is what is slow. Each has two cores and memory then.
     """
     if settings.epoch.processes is not None:
         return settings.epoch.processes, False
@@ -71,7 +72,7 @@ def processes_wanted(settings: Settings) -> tuple[int, bool]:
     small = all(isinstance(spec, ModelSettings) and spec.device.startswith(("auto", "cuda")) for spec in specs)
     if not small or not any(gpu.exists() for gpu in GPUS):
         return 1, False
-    return max(1, min(MOST_ON_A_GPU, usable_cores() // 2)), True
+    return max(1, min(MOST_ON_A_GPU, usable_cores() // 2, usable_memory_bytes() // MEMORY_EACH)), True
 
 
 @contextmanager

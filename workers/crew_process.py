@@ -56,12 +56,13 @@ def own_part(begin: Begin) -> tuple[Settings, int]:
     from workers.models.precision import choose_device
 
     settings, processes = begin.settings, begin.most
-    if begin.only_on_a_gpu and choose_device(settings.model.device).type != "cuda":
+    on_gpu = choose_device(settings.model.device).type == "cuda"
+    if begin.only_on_a_gpu and not on_gpu:
         processes = 1
     if processes == 1:
         return settings, 1
     take_share(processes)
-    threads = settings.model.threads or max(1, usable_cores() // processes)
+    threads = settings.model.threads or (1 if on_gpu else max(1, usable_cores() // processes))
     tokens = max(1, settings.epoch.max_in_flight_tokens // processes)
     model = settings.model.model_copy(update={"threads": threads})
     epoch = settings.epoch.model_copy(update={"max_in_flight_tokens": tokens})

@@ -33,6 +33,7 @@ def main() -> int:
         static=arguments.static,
         brokers=arguments.brokers,
         epoch_records=arguments.epoch_records,
+        processes=arguments.processes,
         epoch_ms=arguments.epoch_ms,
         pause_s=tuple(arguments.pause),
         seed=arguments.seed,
@@ -70,7 +71,7 @@ def read_arguments() -> argparse.Namespace:
         type=number_of_a_kind,
         default=[(Kind.KILL, 3), (Kind.FREEZE, 3)],
         metavar="KIND=N",
-        help=f"{', '.join(Kind)}; the last five need --brokers",
+        help=f"{', '.join(Kind)}; the last five need --brokers, member --processes",
     )
     parser.add_argument("--client", choices=["kafka-python", "confluent"], default="kafka-python")
     parser.add_argument("--static", action="store_true", help="static membership: a worker keeps its name over a kill")
@@ -84,6 +85,9 @@ def read_arguments() -> argparse.Namespace:
         help="seconds between faults; long ones for the time to recover from each, short ones for storms",
     )
     parser.add_argument("--epoch-records", type=int, default=32, help="records of a transaction at most")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="that enrich for each worker, if the command has models"
+    )
     parser.add_argument("--epoch-ms", type=int, default=20, help="how long the echo worker holds an epoch")
     parser.add_argument("--command", default=ECHO_WORKER, help="what a worker process is; settings by ENRICH_CONFIG")
     return parser.parse_args()

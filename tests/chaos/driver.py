@@ -79,6 +79,8 @@ class Injector:
         hold_s = self.plan.hold_s.get(fault.kind, 0.0)
         if fault.kind is Kind.KILL:
             self.fleet.kill(fault.target)
+        elif fault.kind is Kind.MEMBER:
+            self.fleet.kill_member(fault.target)
         elif fault.kind is Kind.STOP:
             self.fleet.stop(fault.target)
         elif fault.kind is Kind.FREEZE:

@@ -42,7 +42,7 @@ class Fleet:
             self.processes[slot] = start_worker(
                 shlex.split(self.plan.command),
                 self.settings_of(slot),
-                {"epoch": {"max_records": self.plan.epoch_records}},
+                {"epoch": {"max_records": self.plan.epoch_records, "processes": self.plan.processes}},
                 self.folder,
                 slot=slot,
                 number=self.starts,
@@ -60,6 +60,14 @@ class Fleet:
             self.processes[slot].kill()
             self.processes[slot].wait()
             self.start(slot)
+
+    def kill_member(self, slot: int) -> None:
+        """One of the processes that the worker has started, if it has them by now. What becomes of it is its affair."""
+        with self._lock:
+            number = self.processes[slot].pid
+        children = Path(f"/proc/{number}/task/{number}/children").read_text(encoding="ascii").split()
+        if children:
+            os.kill(int(children[-1]), signal.SIGKILL)
 
     def stop(self, slot: int) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     """What can happen: to a process, to the network between (from `cut` on with a cluster of ours only), to brokers."""
 
     KILL = "kill"  # SIGKILL, started again at once
+    MEMBER = "member"  # SIGKILL of one of the processes that enrich for a worker: it ends, and is started again
     STOP = "stop"  # SIGTERM, started again when it has ended
     FREEZE = "freeze"  # SIGSTOP for longer than the session time-out, then SIGCONT
     CUT = "cut"  # connections are closed and new ones refused
@@ -47,6 +48,7 @@ class Plan:
     brokers: int = 1
     partitions: int = 6
     epoch_records: int = 32
+    processes: int = 1  # that enrich for each worker; for a command that loads models
     epoch_ms: int = 20  # how long the echo worker holds an epoch
     hold_s: Mapping[Kind, float] = field(
         default_factory=lambda: {

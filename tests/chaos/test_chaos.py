@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +117,23 @@ def test_a_kill_and_a_freeze_lose_nothing_and_double_nothing(
     report = run(plan, chaos_settings(bootstrap_servers, uuid.uuid4().hex[:8], client=client), tmp_path)
     assert report.verdict.exact, (report, [path.read_text()[-2_000:] for path in tmp_path.glob("*.log")])
     assert len(report.recoveries) == 2
+
+
+@pytest.mark.chaos
+@pytest.mark.kafka
+@pytest.mark.apache
+def test_the_death_of_a_process_that_enriches_loses_nothing_and_doubles_nothing(
+    bootstrap_servers: str, tmp_path: Path
+) -> None:
+    plan = Plan(
+        documents=1_000,
+        workers=1,
+        faults={Kind.MEMBER: 2},
+        command=f"{sys.executable} -m workers.cli.main worker",
+        processes=2,
+        pause_s=(4.0, 5.0),
+        patience_s=60.0,
+    )
+    report = run(plan, chaos_settings(bootstrap_servers, uuid.uuid4().hex[:8]), tmp_path)
+    assert report.verdict.exact, (report, [path.read_text()[-2_000:] for path in tmp_path.glob("*.log")])
+    assert {code for _, code in report.exits} == {3}

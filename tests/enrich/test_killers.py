@@ -14,6 +14,8 @@ from workers.settings import EpochSettings, Settings
 from workers.transport.base import Partition
 from workers.transport.memory import MemoryLog, MemoryTransport
 
+pytestmark = pytest.mark.usefixtures("every_enricher")
+
 SMALL_EPOCHS = Settings(epoch=EpochSettings(max_records=8, poll_ms=5))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fakes.models import POISON
 from tests.fakes.pipelines import log_of, oracle_worker, payload
 from tests.fakes.recorders import RememberingRecorder
@@ -9,6 +11,8 @@ from workers.errors import DependencyError
 from workers.settings import EpochSettings, OutputSettings, Settings
 from workers.transport.base import Epoch, EpochLimits, Partition, Standing
 from workers.transport.memory import Fault, MemoryLog, MemoryTransport
+
+pytestmark = pytest.mark.usefixtures("every_enricher")
 
 SMALL_EPOCHS = Settings(epoch=EpochSettings(max_records=4, poll_ms=5))
 

@@ -14,6 +14,8 @@ from workers.settings import EpochSettings, Settings
 from workers.transport.base import Epoch, EpochLimits, Partition
 from workers.transport.memory import Crash, Fault, MemoryLog, MemoryTransport
 
+pytestmark = pytest.mark.usefixtures("every_enricher")
+
 OUT = ("documents.enriched", "documents.dead")
 SMALL_EPOCHS = Settings(epoch=EpochSettings(max_records=4, poll_ms=5))
 
@@ -99,7 +101,7 @@ def test_more_is_not_read_than_may_be_under_way() -> None:
 
     with oracle_worker(Watched(log), model, SMALL_EPOCHS) as worker:
         worker.run()
-    assert most == SMALL_EPOCHS.epoch.max_in_flight
+    assert most == SMALL_EPOCHS.epoch.max_in_flight * worker.enricher.processes
     assert len(origins(log)) == 40
 
 

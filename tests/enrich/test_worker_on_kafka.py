@@ -18,7 +18,7 @@ from workers.transport.base import IncomingRecord, OutgoingRecord
 from workers.transport.clients import open_transport
 from workers.transport.kafka_admin import produce, read_all
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("every_enricher")]
 
 KEYS = 7
 TRACE = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

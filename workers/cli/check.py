@@ -38,6 +38,7 @@ def steps(settings: Settings) -> Iterator[Step]:
     yield "auto precision", lambda: _auto_precision(settings)
     yield "threads", lambda: _threads(settings, models())
     yield "batches", lambda: _batches(settings, models())
+    yield "processes", lambda: _processes(settings)
     yield "kafka", lambda: _brokers(settings)
     yield "topics", lambda: _topics(settings)
     if settings.cache.kind == "redis":
@@ -75,6 +76,15 @@ def _batches(settings: Settings, models: Mapping[str, WindowModel[Any, Any]]) ->
 
     found = measured_budgets(settings, models)
     return "; ".join(f"{name}: {budgets.describe()}" for name, budgets in found.items()) or "as set, not measured"
+
+
+def _processes(settings: Settings) -> str:
+    from workers.crew import processes_wanted
+
+    most, only_on_a_gpu = processes_wanted(settings)
+    if most == 1:
+        return "enriches in the worker's own process"
+    return f"{most} enrich, each with models of its own" + (", if there is a GPU" if only_on_a_gpu else "")
 
 
 def _brokers(settings: Settings) -> str:

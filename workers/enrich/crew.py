@@ -101,7 +101,7 @@ class Crew:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A process that says nothing for `silence_s` never will: they tell where they stand every half second."""
-        self._mates = tuple(mates)
+        self.mates = tuple(mates)
         self._calibrations = calibrations
         self._silence_s = silence_s
         self._clock = clock
@@ -109,26 +109,26 @@ class Crew:
 
     @property
     def processes(self) -> int:
-        return len(self._mates)
+        return len(self.mates)
 
     def enrich(self, records: Sequence[IncomingRecord], steps: StepTimes) -> list[Written]:
         """By the one that has least to do."""
         calibrations = self._calibrations()
         with self._choosing:
-            for mate in self._mates:
+            for mate in self.mates:
                 if mate.lost is not None:
                     raise mate.lost
-            answer = min(self._mates, key=lambda mate: mate.busy).ask(records, calibrations)
+            answer = min(self.mates, key=lambda mate: mate.busy).ask(records, calibrations)
         done = answer.result()
         steps.merge(done.seconds, done.intervals)
         return list(done.written)
 
     def rehearse(self) -> None:
-        for answer in [mate.ask(None) for mate in self._mates]:
+        for answer in [mate.ask(None) for mate in self.mates]:
             answer.result()
 
     def overdue(self) -> str | None:
-        for mate in self._mates:
+        for mate in self.mates:
             if mate.told is not None and mate.told.overdue is not None:
                 return mate.told.overdue
             if (silent_s := self._clock() - mate.heard_s) > self._silence_s:
@@ -137,7 +137,7 @@ class Crew:
 
     def state(self) -> EnricherState:
         """As of half a second ago."""
-        states = [mate.told.state for mate in self._mates if mate.told is not None]
+        states = [mate.told.state for mate in self.mates if mate.told is not None]
         lanes = dict.fromkeys(lane for state in states for lane in state.batchers)
         return EnricherState(
             tokens=sum(state.tokens for state in states),
@@ -149,7 +149,7 @@ class Crew:
     def memory(self) -> Mapping[str, Mapping[str, int]]:
         """Of the devices: bytes by device and kind."""
         found: dict[str, dict[str, int]] = {}
-        for mate in self._mates:
+        for mate in self.mates:
             for device, kinds in mate.told.memory.items() if mate.told is not None else ():
                 own = found.setdefault(device, {})
                 for kind, size in kinds.items():

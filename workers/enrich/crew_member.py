@@ -32,7 +32,7 @@ class Member:
         memory: Callable[[], Memory] = dict,
         tell_s: float = TELL_S,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._enricher = enricher
         self._memory = memory
         self._tell_s = tell_s
@@ -60,8 +60,8 @@ class Member:
             if (now_s := time.monotonic()) >= next_s:
                 self._send(Told(self._enricher.state(), self._enricher.overdue(), self._memory()))
                 next_s = now_s + self._tell_s
-            if self._connection.poll(max(0.0, next_s - now_s)):
-                message: ToMember = self._connection.recv()
+            if self.connection.poll(max(0.0, next_s - now_s)):
+                message: ToMember = self.connection.recv()
                 return message
 
     def _do(self, job: Job) -> None:
@@ -87,4 +87,4 @@ class Member:
 
     def _send(self, message: FromMember) -> None:
         with self._sending:
-            self._connection.send(message)
+            self.connection.send(message)

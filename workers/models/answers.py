@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.base import StageName
 from workers.models.config import ModelConfig
@@ -18,12 +21,15 @@ from workers.stages.results import (
     FoundEntity,
     FoundRelation,
     RelationsResult,
+    StageResult,
     SummaryResult,
     WindowAnswer,
 )
 
 RELATION_FLOOR = 0.05  # probability; below it a relation is not even kept for a caller with a lower threshold
 DECIMALS = 4
+
+FoundT = TypeVar("FoundT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,64 +52,76 @@ class AnswerReader:
 
     def answers(self, raw: RawAnswers, batch: Sequence[PreparedWindow]) -> list[WindowAnswer]:
         """One answer per item, with an entry for each of `stages`."""
-        return [self._answer(raw, row, item) for row, item in enumerate(batch)]
-
-    def _answer(self, raw: RawAnswers, row: int, item: PreparedWindow) -> WindowAnswer:
-        answer: dict[StageName, EntitiesResult | RelationsResult | ClassificationResult | SummaryResult] = {}
-        found, lo = self._entities(raw, row, item)
+        entities = self._entities(raw, batch)
+        columns: dict[StageName, Iterable[StageResult]] = {}
         for stage in self.stages:
             if stage is StageName.ENTITIES:
-                answer[stage] = EntitiesResult(found)
+                columns[stage] = map(EntitiesResult, entities)
             elif stage is StageName.RELATIONS:
-                answer[stage] = RelationsResult(found, self._relations(raw, row, lo))
+                columns[stage] = map(RelationsResult, entities, self._relations(raw, len(batch)))
             elif stage is StageName.CLASSIFICATION and raw.labels is not None:
-                answer[stage] = ClassificationResult(_rounded(raw.labels[row]), len(item.ids) - 2)
+                lengths = [len(item.ids) - 2 for item in batch]
+                columns[stage] = map(ClassificationResult, map(tuple, _rounded(raw.labels)), lengths)
             elif stage is StageName.SUMMARY and raw.sentences is not None:
-                lo_s, hi_s = raw.batch.sentence_offsets[row : row + 2]
-                answer[stage] = SummaryResult(
-                    _rounded(raw.sentences.salience[lo_s:hi_s]),
-                    raw.sentences.vectors[lo_s:hi_s],
-                    tuple((item.sentence_ends - item.sentence_begins).tolist()),
-                )
-        return answer
+                columns[stage] = _sentences(raw.batch, raw.sentences)
+        return [dict(zip(columns, results, strict=True)) for results in zip(*columns.values(), strict=True)]
 
-    def _entities(self, raw: RawAnswers, row: int, item: PreparedWindow) -> tuple[tuple[FoundEntity, ...], int]:
-        """The item's entities, and the number of the first one in the batch."""
+    def _entities(self, raw: RawAnswers, batch: Sequence[PreparedWindow]) -> list[tuple[FoundEntity, ...]]:
+        """Of each item. All numbers of the batch become Python's in one go: they are many, and calls of numpy dear."""
         if raw.entities is None:
-            return (), 0
-        found = raw.entities
-        lo, hi = np.searchsorted(found.mentions.items, (row, row + 1))
-        first_word = raw.batch.word_offsets[row]
-        starts = item.word_starts[found.spans.starts[lo:hi] - first_word].tolist()
-        ends = item.word_ends[found.spans.ends[lo:hi] - 1 - first_word].tolist()
-        types = found.spans.types[lo:hi].tolist()
-        scores = _rounded(found.scores[lo:hi])
-        return tuple(
-            FoundEntity(self.config.entity_types[kind], start, _past_marks(item.text, end), score)
-            for kind, start, end, score in zip(types, starts, ends, scores, strict=True)
-        ), int(lo)
+            return [()] * len(batch)
+        spans, names = raw.entities.spans, self.config.entity_types
+        items = raw.entities.mentions.items
+        texts = [item.text for item in batch]
+        starts = np.concatenate([item.word_starts for item in batch])[spans.starts].tolist()
+        ends = np.concatenate([item.word_ends for item in batch])[spans.ends - 1].tolist()
+        found = [
+            FoundEntity(names[kind], start, _past_marks(texts[item], end), score)
+            for item, kind, start, end, score in zip(
+                items.tolist(), spans.types.tolist(), starts, ends, _rounded(raw.entities.scores), strict=True
+            )
+        ]
+        return _by_item(found, items, len(batch))
 
-    def _relations(self, raw: RawAnswers, row: int, first: int) -> tuple[FoundRelation, ...]:
+    def _relations(self, raw: RawAnswers, count: int) -> list[tuple[FoundRelation, ...]]:
+        """Of each item; their ends are numbers of its entities."""
         if raw.entities is None or raw.relations is None:
-            return ()
-        pairs = raw.relations.pairs
-        lo, hi = np.searchsorted(raw.entities.mentions.items[pairs.heads], (row, row + 1))
-        scores = np.round(raw.relations.scores[lo:hi].astype(np.float64), DECIMALS)
+            return [()] * count
+        names, pairs = [relation.name for relation in self.config.relation_types], raw.relations.pairs
+        scores = np.round(raw.relations.scores.astype(np.float64), DECIMALS)
         which, types = np.nonzero(scores >= RELATION_FLOOR)
-        return tuple(
-            FoundRelation(self.config.relation_types[kind].name, head - first, tail - first, score)
+        heads, tails = pairs.heads[which], pairs.tails[which]
+        items = raw.entities.mentions.items
+        firsts = np.searchsorted(items, items[heads])  # number of an item's first entity
+        found = [
+            FoundRelation(names[kind], head, tail, score)
             for kind, head, tail, score in zip(
                 types.tolist(),
-                pairs.heads[lo:hi][which].tolist(),
-                pairs.tails[lo:hi][which].tolist(),
+                (heads - firsts).tolist(),
+                (tails - firsts).tolist(),
                 scores[which, types].tolist(),
                 strict=True,
             )
-        )
+        ]
+        return _by_item(found, items[heads], count)
 
 
-def _rounded(values: Floats) -> tuple[float, ...]:
-    return tuple(np.round(values.astype(np.float64), DECIMALS).tolist())
+def _by_item(found: Sequence[FoundT], items: npt.NDArray[np.int64], count: int) -> list[tuple[FoundT, ...]]:
+    """What was `found`, in the order of the items it belongs to, [F], as one tuple for each of `count` items."""
+    edges = np.searchsorted(items, np.arange(count + 1)).tolist()
+    return [tuple(found[start:end]) for start, end in pairwise(edges)]
+
+
+def _sentences(batch: Collated, sentences: FoundSentences) -> Iterator[SummaryResult]:
+    salience = _rounded(sentences.salience)
+    tokens = (batch.sentence_ends - batch.sentence_begins).tolist()
+    for start, end in pairwise(batch.sentence_offsets.tolist()):
+        yield SummaryResult(tuple(salience[start:end]), sentences.vectors[start:end], tuple(tokens[start:end]))
+
+
+def _rounded(values: Floats) -> list[Any]:
+    """As Python's numbers, nested as the array is."""
+    return np.round(values.astype(np.float64), DECIMALS).tolist()  # type: ignore[no-any-return]
 
 
 def _past_marks(text: str, end: int) -> int:
