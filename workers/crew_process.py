@@ -62,7 +62,7 @@ def own_part(begin: Begin) -> tuple[Settings, int]:
     if processes == 1:
         return settings, 1
     take_share(processes)
-    threads = settings.model.threads or (1 if on_gpu else max(1, usable_cores() // processes))
+    threads = 1 if on_gpu else max(1, (settings.model.threads or usable_cores()) // processes)
     tokens = max(1, settings.epoch.max_in_flight_tokens // processes)
     model = settings.model.model_copy(update={"threads": threads})
     epoch = settings.epoch.model_copy(update={"max_in_flight_tokens": tokens})

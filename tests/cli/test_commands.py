@@ -73,7 +73,7 @@ def test_check_tells_what_is_missing() -> None:
     done = enrich("check", "--kafka-bootstrap-servers", "127.0.0.1:1", "--kafka-connect-timeout-ms", "1500")
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 3
-    assert [line[:4] for line in lines] == ["ok  "] * 5 + ["FAIL"] * 2
+    assert [line[:4] for line in lines] == ["ok  "] * 6 + ["FAIL"] * 2
 
 
 @pytest.mark.kafka

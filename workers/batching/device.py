@@ -26,6 +26,11 @@ class Device:
         self._asked.put((step, answer))
         return answer.result()
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for it."""
+        return not self._asked.empty()
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Once nobody asks any more. Waits for the step under way, up to this time."""
         self._asked.put(None)

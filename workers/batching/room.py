@@ -88,6 +88,11 @@ class WaitingRoom(Generic[PreparedT, RawT]):
         with self._changed:
             self._changed.wait_for(self._device_may_go)
 
+    def has_work(self) -> bool:
+        """Whether `wait_for_work` would not wait."""
+        with self._changed:
+            return self._device_may_go()
+
     def take(self) -> tuple[Batch[PreparedT], bool] | None:
         """What to run now, and whether it is a batch that failed when it was decoded. None at the end."""
         with self._changed:

@@ -124,9 +124,20 @@ class Batcher(Generic[PreparedT, RawT]):
 
     def _feed_step(self) -> bool:
         self._room.wait_for_work()
-        return self._device.run(self._run_one)  # a batch is chosen when the device is there: until then it may grow
+        return self._device.run(self._run_batches)  # chosen when the device is there: until then a batch may grow
 
     # --- device thread
+
+    def _run_batches(self) -> bool:
+        """As long as there is one to run, and no other batcher waits for the device; False at the end.
+
+        Between two batches nobody is waited for: to wake a thread that needs the interpreter takes as long as a tenth
+        of a small pass.
+        """
+        while self._run_one():
+            if self._device.wanted or not self._room.has_work():
+                return True
+        return False
 
     def _run_one(self) -> bool:
         taken = self._room.take()

@@ -61,7 +61,9 @@ class LocalEnricher:
     processes: int = 1
 
     def enrich(self, records: Sequence[IncomingRecord], steps: StepTimes) -> list[Written]:
-        return self.outgoing.write(self.pipeline.enrich(records, steps))
+        outcomes = self.pipeline.enrich(records, steps)
+        with self.pipeline.desk:
+            return self.outgoing.write(outcomes)
 
     def under(self, calibrations: Sequence[Calibration]) -> LocalEnricher:
         """The same, under these."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from schemas import Calibration, Document, FailedStep
 from workers.batching.answers import ModelFailed
@@ -43,13 +44,16 @@ class Pipeline:
     watch: Watch = field(default_factory=Watch)  # over whatever may not come back
     permits: Permits = field(default_factory=lambda: Permits(sys.maxsize))  # of tokens that models are asked about
     calibrations: Callable[[], Sequence[Calibration]] = tuple  # in force now; an epoch is enriched under one answer
+    # One epoch at a time is read or assembled, which is the interpreter's work: side by side they would be ready late
+    # together, and the device's thread would wait for the interpreter behind all of them.
+    desk: Lock = field(default_factory=Lock)
 
     def enrich(self, records: Sequence[IncomingRecord], watch: StepTimes | None = None) -> list[Outcome]:
         """One outcome per record, in order. Raises ModelError only if the device itself is lost. `watch` is told the
         time of each step."""
         watch = watch or StepTimes()
         assembler = self.assembler.under(self.calibrations())
-        with self.watch.call("reading an epoch"):
+        with self.desk, self.watch.call("reading an epoch"):
             with watch.step("validate"):
                 checked = [self.check(record) for record in records]
             with watch.step("segment"):
@@ -57,7 +61,7 @@ class Pipeline:
         readings = [item for item in read if isinstance(item, Reading)]
         with self.permits.take(sum(reading.tokens for reading in readings)), watch.phase(ANSWER):
             answered = self.ask(readings, watch)
-        with watch.step("assemble"):
+        with self.desk, watch.step("assemble"):
             shares = {lane: iter(found) for lane, found in answered.items()}
             outcomes = [
                 self.outcome(item, {lane: next(left) for lane, left in shares.items()}, assembler)

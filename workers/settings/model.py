@@ -37,8 +37,8 @@ class ModelSettings(FrozenSettings):
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     threads: NonNegativeInt = Field(
         0,
-        description="threads of one operation; 0: as is fast here, within the container's limit; workers that share a "
-        "machine want a part of its cores each",
+        description="threads of one operation, of all `epoch.processes` together; 0: as is fast here, within the "
+        "container's limit; workers that share a machine want a part of its cores each",
     )
 
 
