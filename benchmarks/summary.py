@@ -27,6 +27,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "exactly_once": ("documents/s", "price of transactions, %"),
     "overhead": ("CPU ms per document",),
     "memory": NOTES,
+    "crew": ("documents/s", "share of the ceiling", "against the fewest"),
 }
 
 

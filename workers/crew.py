@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -33,7 +33,7 @@ from workers.telemetry.sources import ServedModel
 SILENCES = 2  # of `batch.stuck_after_s`, as of the loop itself
 MOST_ON_A_GPU = 4  # where nothing is set
 MEMORY_EACH = 2 << 30  # bytes, of a process with the packaged model on a GPU; seen were 1.5 GB
-LEAVE_S = 10.0  # to finish what is under way and close
+LEAVE_S = 10.0  # to close caches and models
 GPUS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # on Linux, and on the Linux in Windows
 
 
@@ -107,10 +107,11 @@ def _crew(settings: Settings, *, calibrations: Calibrations, most: int, only_on_
         yield Staff(crew, ready.served, ready.tokens_per_s, crew.memory, time.monotonic() - began_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Process:
     connection: Connection
     popen: subprocess.Popen[bytes]
+    works: bool = False
 
     def ready(self) -> Ready:
         """Blocks until its models are loaded."""
@@ -123,7 +124,17 @@ class _Process:
         return answer
 
     def mate(self) -> Mate:
+        """From now on what it says is heard by this."""
+        self.works = True
         return Mate(self.connection, fate=self.fate, clock=time.monotonic)
+
+    def end(self) -> None:
+        """One that is still loading has nothing to put in order."""
+        try:
+            self.popen.wait(LEAVE_S if self.works else 0.0)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
 
     def fate(self) -> str:
         try:
@@ -146,13 +157,12 @@ def _process(begin: Begin) -> Iterator[_Process]:
                 pass_fds=[theirs.fileno()],
             )
         with Connection(os.dup(ours.fileno())) as connection:
+            process = _Process(connection, popen)
             try:
-                connection.send(begin)
-                yield _Process(connection, popen)
+                with suppress(OSError):  # then it is not ready either, and says why
+                    connection.send(begin)
+                yield process
             finally:
-                ours.shutdown(socket.SHUT_WR)
-                try:
-                    popen.wait(LEAVE_S)
-                except subprocess.TimeoutExpired:
-                    popen.kill()
-                    popen.wait()
+                with suppress(OSError):  # it may be gone
+                    ours.shutdown(socket.SHUT_WR)
+                process.end()

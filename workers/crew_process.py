@@ -46,8 +46,8 @@ def main(connection: Connection) -> None:
     with open_enricher(settings, models, budgets, worker=begin.worker) as enricher:
         connection.send(Ready(served, calibrated_speed([budgets.get(lane) for lane in models]), processes))
         member = Member(connection, enricher, memory=lambda: device_memory(model.device for model in served))
-        if not member.work(at_once=settings.epoch.max_in_flight):
-            os._exit(0)  # nobody waits for what is under way, and some of it may never come back
+        member.work(at_once=settings.epoch.max_in_flight)
+    os._exit(0)  # an orderly end would wait for what is under way, some of which may never come back
 
 
 def own_part(begin: Begin) -> tuple[Settings, int]:

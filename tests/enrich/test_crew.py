@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import orjson
 import pytest
 
-from schemas import Calibration, StageName
+from schemas import Calibration
 from tests.enrich.test_calibrations import TEXT, calibration
 from tests.fakes.batchers import Gate, until
 from tests.fakes.clock import FakeClock
@@ -72,7 +72,7 @@ def test_counts_are_those_of_all_members_and_the_least_budget() -> None:
         until(lambda: crew.state().batchers.get("default", BatcherStats()).windows == 10)
         state = crew.state()
     assert state.tokens == state.answered_tokens == 0
-    assert (state.cache.hits, state.cache.misses) == (0, 10 * len(StageName))
+    assert (state.cache.available, state.cache.hits) == (False, 0)
     one, other = BatcherStats(batches=2, max_padded_tokens=64), BatcherStats(batches=3, max_padded_tokens=32)
     assert sum_of([one, other]) == BatcherStats(batches=5, max_padded_tokens=32)
     well, away = CacheStatus(True, 5, 4, 3, 2), CacheStatus(False, 1, 1, 1, 1)
@@ -116,13 +116,14 @@ def test_a_member_that_is_gone_is_told_to_those_who_wait_and_to_all_who_come() -
     with Gate() as gate, crew_of(oracle(), held(gate)) as crew, ThreadPoolExecutor(2) as pool:
         answers = [pool.submit(crew.enrich, records(f"Text {n}."), StepTimes()) for n in range(2)]
         until(lambda: any(answer.done() for answer in answers))
-        gone = crew.mates[1]
+        gone = next(mate for mate in crew.mates if mate.busy)
         gone.leave()
-        gate.open()
-        assert all(answer.result()[0].enriched for answer in answers)  # it finished what it had
         until(lambda: gone.lost is not None)
+        (waiting,) = [answer for answer in answers if answer.exception() is not None]
+        assert "it was told to" in str(waiting.exception())
         with pytest.raises(DeviceLost, match="it was told to"):
             crew.enrich(records("Text."), StepTimes())
+        gate.open()
 
 
 def test_one_that_is_heard_of_again_is_not_overdue() -> None:

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 from hashlib import blake2b, sha256
 
 from schemas.base import SCHEMA_VERSION, StageName
-from workers.text.pieces import Window
+from workers.text.pieces import TextTokens, Window
 
 PREFIX = "enrich:1:"
 
@@ -38,16 +38,24 @@ def window_input(window: Window) -> bytes:
 
     The tokens are part of it although they follow from the text: at a cut inside a word they follow from more.
     """
-    tokens = window.tokens
-    words = tokens.words - tokens.words[0] if len(tokens) else tokens.words
     return join_fields(
         [
             window.text.encode("utf-8", "surrogatepass"),
             *(struct.pack("<II", start, end) for start, end in window.sentences),
-            *(array.astype("<i4").tobytes() for array in (tokens.ids, tokens.starts, tokens.ends, words)),
+            *_token_bytes(window.tokens),
             struct.pack("<I", window.shared),
         ]
     )
+
+
+def window_itself(window: Window) -> tuple[object, ...]:
+    """The same as a value for this process alone, at a tenth of the price of names: for results that nobody keeps."""
+    return (window.text, window.sentences, *_token_bytes(window.tokens), window.shared)
+
+
+def _token_bytes(tokens: TextTokens) -> tuple[bytes, ...]:
+    words = tokens.words - tokens.words[0] if len(tokens) else tokens.words
+    return tuple(array.astype("<i4", copy=False).tobytes() for array in (tokens.ids, tokens.starts, tokens.ends, words))
 
 
 def result_key(canonical_input: bytes, identity: StageIdentity, *, secret: str) -> str:

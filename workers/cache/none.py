@@ -1,4 +1,4 @@
-"""No cache: every result is computed."""
+"""No cache: every result is computed, and nobody asks."""
 
 from __future__ import annotations
 

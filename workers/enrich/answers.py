@@ -10,18 +10,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import accumulate
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.base import StageName
 from workers.batching.answers import AnswerBatch, BatcherStats, ModelFailed
 from workers.cache.base import ResultCache
-from workers.cache.keys import KeyMaker
+from workers.cache.keys import KeyMaker, window_itself
 from workers.stages.codec import decode_result, encode_result
 from workers.stages.results import WindowAnswer
 from workers.telemetry.steps import StepTimes
 from workers.text.pieces import Window
 
-Keys = tuple[str, ...]  # of one window, one per stage
+# Of one window: the names of its results, one per stage; where no result is kept, all that tells it from others.
+Keys = tuple[Any, ...]
 Answer = WindowAnswer | ModelFailed
 
 
@@ -113,9 +114,9 @@ class Answers:
         """One answer per window, in order. Raises what the batcher raises, which is told of `made_ms`."""
         watch = StepTimes()
         with watch.step("cache_read"):
-            keys = [self.keys.of(window) for window in windows]
+            keys = [*map(self.keys.of if self.cache.keeps else window_itself, windows)]
             by_key = dict(zip(keys, windows, strict=True))  # equal windows are asked about once
-            known = self.lookup(list(by_key))
+            known = self.lookup(list(by_key)) if self.cache.keeps else {}
         missing = [key for key in by_key if key not in known]
         mine, others = self.in_flight.claim(missing)
         computed: dict[Keys, Answer] = {}

@@ -62,7 +62,7 @@ class Mate:
         return answer
 
     def leave(self) -> None:
-        """Told to go; answers to what it was asked still come."""
+        """Told to go, and to leave what it has."""
         with self._lock, suppress(OSError):
             self._connection.send(Leave())
 
@@ -77,11 +77,13 @@ class Mate:
                     self._jobs.pop(message.number).set_result(message)
                 else:
                     self._jobs.pop(message.number).set_exception(message.error)
-        except (EOFError, OSError):
-            self._lose()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody listens from now on
+            self._lose(None if isinstance(error, EOFError | OSError) else error)
 
-    def _lose(self) -> None:
-        lost = DeviceLost(f"an enriching process is gone: {self._fate()}")
+    def _lose(self, error: Exception | None) -> None:
+        """`error`: why its answers cannot be read, if it was not that it has ended."""
+        why = self._fate() if error is None else f"{type(error).__name__} in what it says"
+        lost = DeviceLost(f"an enriching process is gone: {why}")
         with self._lock:
             self.lost = lost
             left, self._jobs = list(self._jobs.values()), {}

@@ -22,7 +22,8 @@ Memory = Mapping[str, Mapping[str, int]]
 
 
 class Member:
-    """Works until it is told to leave, or nobody is at the other end any more."""
+    """Works until it is told to leave, or nobody is at the other end any more. What is under way then is left: the
+    records are read again."""
 
     def __init__(
         self,
@@ -38,22 +39,17 @@ class Member:
         self._tell_s = tell_s
         self._sending = Lock()
 
-    def work(self, *, at_once: int) -> bool:
-        """Whether it was told to leave. Jobs under way are finished then, and left where they are otherwise."""
+    def work(self, *, at_once: int) -> None:
+        """So many jobs at a time."""
         pool = ThreadPoolExecutor(at_once, thread_name_prefix="pipeline")
-        left = False
         try:
-            while (message := self._next()) is not None:
-                if not isinstance(message, Job):
-                    left = True
-                    break
+            while isinstance(message := self._next(), Job):
                 pool.submit(self._do, message)
         except (EOFError, OSError):
             log.debug("nobody is at the other end")
-        pool.shutdown(wait=left, cancel_futures=not left)
-        return left
+        pool.shutdown(wait=False, cancel_futures=True)
 
-    def _next(self) -> ToMember | None:
+    def _next(self) -> ToMember:
         """The next message; meanwhile it tells where it stands."""
         next_s = 0.0
         while True:

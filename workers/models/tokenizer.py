@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 import orjson
@@ -56,12 +57,13 @@ class SubwordTokenizer:
         return self._words.cut(readable)
 
     def _encode(self, texts: Sequence[str]) -> list[TextTokens]:
-        return [
-            TextTokens(
-                ids=np.asarray(encoding.ids, dtype=np.int32),
-                starts=np.asarray([start for start, _ in encoding.offsets], dtype=np.int32),
-                ends=np.asarray([end for _, end in encoding.offsets], dtype=np.int32),
-                words=np.asarray(encoding.word_ids, dtype=np.int32),
-            )
-            for encoding in self._tokenizer.encode_batch(texts, add_special_tokens=False)
-        ]
+        """All numbers become arrays in one go: most texts are single words (see `wordbook`)."""
+        encodings = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        edges = [0, *accumulate(map(len, encodings))]
+        offsets = np.array([*chain.from_iterable(one.offsets for one in encodings)], dtype=np.int32).reshape(-1, 2)
+        ids, words = (
+            np.array([*chain.from_iterable(getattr(one, name) for one in encodings)], dtype=np.int32)
+            for name in ("ids", "word_ids")
+        )
+        columns = (ids, offsets[:, 0].copy(), offsets[:, 1].copy(), words)
+        return [TextTokens(*(column[start:end] for column in columns)) for start, end in pairwise(edges)]
