@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
+from contextlib import suppress
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from schemas.base import StageName
 from tests.fakes.texts import any_text
 from tests.fakes.tiny_model import LABELS, answers, tiny_loaded, tiny_model, window_of
 from workers.errors import ModelError, OutOfMemory
+from workers.models import shared
+from workers.models.faults import check_finite, model_errors
 from workers.models.prepared import AREA_MULTIPLE, padded_length
-from workers.models.shared import SharedEncoderModel, check_finite, model_errors
+from workers.models.shared import SharedEncoderModel
 from workers.settings import ModelSettings
 from workers.stages.results import ClassificationResult, EntitiesResult, RelationsResult, SummaryResult
 from workers.text.pieces import Window
@@ -158,3 +164,24 @@ def test_an_accent_written_apart_stays_with_its_letter() -> None:
     found = answer[StageName.ENTITIES]
     assert isinstance(found, EntitiesResult)
     assert all(entity.end == 5 for entity in found.entities)
+
+
+def test_nothing_of_a_pass_that_failed_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the collector of garbage: what the next try needs must be free at once."""
+    model = tiny_model()
+    batch = model.prepare([window_of(model, "Anna met Bert.")])
+    held: list[weakref.ref[Tensor]] = []
+
+    def fail(numbers: Tensor) -> None:
+        held.append(weakref.ref(numbers))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(shared, "check_finite", fail)
+    gc.disable()
+    try:
+        with suppress(OutOfMemory):
+            model.forward(batch)
+        (passed,) = held
+        assert passed() is None
+    finally:
+        gc.enable()

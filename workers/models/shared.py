@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from schemas.base import StageName
-from workers.errors import ConfigurationError, ModelError, NotFinite, OutOfMemory
+from workers.errors import ConfigurationError
 from workers.models.answers import AnswerReader, RawAnswers
 from workers.models.attention import Reach
 from workers.models.base import ModelInfo
 from workers.models.classifier import offered_labels, refusal_of
+from workers.models.faults import check_finite, model_errors
 from workers.models.folder import LoadedModel, open_model
 from workers.models.heads import running_sums
 from workers.models.precision import choose_device
@@ -184,27 +184,6 @@ def load_model(
                 "another model"
             )
     return SharedEncoderModel(loaded, labels=labels, stages=stages, settings=settings)
-
-
-@contextmanager
-def model_errors() -> Iterator[None]:
-    """The one seam where torch's errors become ours. On CPU torch tells a failed allocation by its message alone."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(str(error)) from error
-    except Exception as error:
-        if isinstance(error, RuntimeError) and "allocate memory" in str(error):
-            raise OutOfMemory(str(error)) from error
-        raise ModelError(f"{type(error).__name__} in the forward pass") from error
-
-
-def check_finite(numbers: Tensor) -> None:
-    """Raises NotFinite. One such number makes the sum so: a tenth of the time that looking at each would take."""
-    if not bool(torch.isfinite(numbers.sum(dtype=torch.float32))):
-        raise NotFinite("a number of the pass is not finite")
 
 
 def _first(tokens: TextTokens, count: int) -> TextTokens:

@@ -22,12 +22,12 @@ from workers.models.adapters.causal_engine import CausalEngine, Generated
 from workers.models.adapters.causal_prompt import BEGINNINGS, CausalTokenizer, Frame, label_continuations
 from workers.models.adapters.weights import files_digest, load_weights
 from workers.models.base import ModelInfo, Unanswered
+from workers.models.faults import model_errors
 from workers.models.precision import DTYPES, Precision, choose_device, choose_precision
 from workers.models.prepared import AREA_MULTIPLE, padded_length
 from workers.models.prompts import Vocabulary
 from workers.models.prompts_replies import Reply
 from workers.models.prompts_tasks import READING_VERSION, Results, Tasks, combine, tasks_for
-from workers.models.shared import model_errors
 from workers.models.store import find_folder
 from workers.settings import CausalLanguageModel
 from workers.stages.results import ClassificationResult, WindowAnswer

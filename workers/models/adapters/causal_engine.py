@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from workers.models.shared import check_finite
+from workers.models.faults import check_finite
 from workers.text.pieces import IntArray
 
 # transformers renamed it within version 5.

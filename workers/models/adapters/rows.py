@@ -19,8 +19,8 @@ from workers.errors import ConfigurationError
 from workers.models.adapters.checkpoint import Checkpoint
 from workers.models.adapters.encoding import Row
 from workers.models.base import ModelInfo
+from workers.models.faults import check_finite, model_errors
 from workers.models.prepared import padded_length
-from workers.models.shared import check_finite, model_errors
 from workers.stages.results import WindowAnswer
 from workers.text.pieces import TextTokens, Window
 

@@ -28,9 +28,9 @@ from schemas.base import StageName
 from workers.errors import ConfigurationError
 from workers.models.adapters.seq2seq_folder import LoadedSeq2Seq, open_seq2seq
 from workers.models.base import ModelInfo
+from workers.models.faults import check_finite, model_errors
 from workers.models.precision import DTYPES, choose_device, choose_precision
 from workers.models.prepared import AREA_MULTIPLE, padded_length
-from workers.models.shared import check_finite, model_errors
 from workers.settings import SequenceToSequenceModel
 from workers.stages.results import WindowAnswer, WrittenSummary
 from workers.text.pieces import IntArray, TextTokens, Window
