@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import cycle, repeat
 
 import numpy as np
 
@@ -82,11 +83,8 @@ class ClockModel:
         return [self._answer(item) for item in batch]
 
     def _answer(self, item: PreparedWindow) -> WindowAnswer:
-        at = range(0, len(item.word_starts), EVERY)
-        entities = tuple(
-            FoundEntity(TYPES[number % len(TYPES)], int(item.word_starts[word]), int(item.word_ends[word]), 0.9)
-            for number, word in enumerate(at)
-        )
+        starts, ends = (words[::EVERY].tolist() for words in (item.word_starts, item.word_ends))
+        entities = tuple(map(FoundEntity, cycle(TYPES), starts, ends, repeat(0.9)))
         relations = tuple(FoundRelation("beside", n, n + 1, 0.9) for n in range(0, len(entities) - 1, RELATED))
         sentences = len(item.sentence_begins)
         vectors = np.full((sentences, WIDTH), 6, dtype=np.int8)

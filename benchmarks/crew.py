@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,10 +25,12 @@ from benchmarks.runs import Run, file_transport, run_enricher
 from workers.apart import apart
 from workers.compose import load_models
 from workers.crew import open_staff
+from workers.enrich.enricher import Enricher
 from workers.settings import DEFAULT_MODEL, Settings
 
 NAME = "crew"
 CEILING = "forward pass alone"
+JOIN_S = 180.0
 
 
 @apart
@@ -44,12 +47,22 @@ def ceiling_of(settings: Settings, samples: Sequence[Sample], turns: int) -> tup
 def run_with(settings: Settings, source: Path, documents: int, *, processes: int, turns: int) -> list[Run]:
     own = settings.model_copy(update={"epoch": settings.epoch.model_copy(update={"processes": processes})})
     with open_staff(own) as staff:
+        wait_for(staff.enricher, processes)
 
         def run() -> Run:
             return run_enricher(own, staff.enricher, file_transport(own, source), documents=documents)
 
         run()  # warms up
         return in_turns({"run": run}, turns)["run"]
+
+
+def wait_for(enricher: Enricher, processes: int) -> None:
+    """Until all have joined. Raises TimeoutError."""
+    end_s = time.monotonic() + JOIN_S
+    while enricher.processes < processes:
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"{enricher.processes} of {processes} processes are ready after {JOIN_S:.0f} s")
+        time.sleep(0.05)
 
 
 def main() -> None:

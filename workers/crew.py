@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 
 from workers.batching.calibration import calibrated_speed
 from workers.budgets import measured_budgets
@@ -26,7 +27,7 @@ from workers.crew_process import served_models
 from workers.enrich.crew import Crew, Mate
 from workers.enrich.crew_messages import Begin, Ready, Refused
 from workers.enrich.enricher import Enricher
-from workers.errors import DeviceLost
+from workers.errors import DeviceLost, EnrichError
 from workers.settings import ModelSettings, Settings
 from workers.telemetry.sources import ServedModel
 
@@ -91,20 +92,27 @@ def _alone(settings: Settings, *, calibrations: Calibrations) -> Iterator[Staff]
 
 @contextmanager
 def _crew(settings: Settings, *, calibrations: Calibrations, most: int, only_on_a_gpu: bool) -> Iterator[Staff]:
-    """The first is ready before the others start: what it measures is remembered by then."""
+    """Work begins when the first is ready. Then the others start, which remember what it has measured, and join."""
     began_s = time.monotonic()
     begin = Begin(settings, worker_name(settings), most, only_on_a_gpu)
     with ExitStack() as stack:
         first = stack.enter_context(_process(begin))
         ready = first.ready()
-        others = [stack.enter_context(_process(begin)) for _ in range(ready.processes - 1)]
-        for process in others:
-            process.ready()
-        mates = [process.mate() for process in (first, *others)]
-        for mate in mates:
-            stack.callback(mate.leave)
-        crew = Crew(mates, calibrations=calibrations, silence_s=SILENCES * settings.batch.stuck_after_s)
+        crew = Crew([first.mate()], calibrations=calibrations, silence_s=SILENCES * settings.batch.stuck_after_s)
+        for _ in range(ready.processes - 1):
+            process = stack.enter_context(_process(begin))
+            Thread(target=_join, args=(process, crew), name="crew", daemon=True).start()
+        stack.callback(crew.leave)
         yield Staff(crew, ready.served, ready.tokens_per_s, crew.memory, time.monotonic() - began_s)
+
+
+def _join(process: _Process, crew: Crew) -> None:
+    try:
+        process.ready()
+    except EnrichError as error:
+        crew.give_up(error)
+    else:
+        crew.add(process.mate())
 
 
 @dataclass(slots=True)

@@ -17,11 +17,14 @@ from tests.fakes.pipelines import incoming, oracle, oracle_pipeline, payload
 from workers.batching.answers import BatcherStats
 from workers.cache.base import CacheStatus
 from workers.compose import outgoing_of
+from workers.crew import Staff
 from workers.enrich.crew import sum_of, sum_of_caches
 from workers.enrich.enricher import LocalEnricher
 from workers.enrich.outcome import Written
 from workers.errors import DeviceLost, ModelDown
+from workers.serving import sources_of
 from workers.settings import BatchSettings, Settings
+from workers.telemetry.sources import ServedModel
 from workers.telemetry.steps import ANSWER, StepTimes
 from workers.transport.base import IncomingRecord
 
@@ -79,6 +82,17 @@ def test_counts_are_those_of_all_members_and_the_least_budget() -> None:
     assert sum_of_caches([well, away]) == CacheStatus(False, 6, 5, 4, 3)
 
 
+def test_metrics_tell_of_a_crew_what_they_tell_of_a_process() -> None:
+    with crew_of(oracle(), oracle()) as crew:
+        served = (ServedModel("default", "oracle", "0" * 64, "fp32", "cpu"),)
+        sources = sources_of(Staff(crew, served, None, crew.memory, load_s=1.0))
+        for n in range(4):
+            crew.enrich(records(f"Text number {n}."), StepTimes())
+        until(lambda: sources.batchers["default"]().windows == 4)
+        assert sources.memory() == {}
+        assert not sources.cache().available
+
+
 def test_an_epoch_is_enriched_under_the_calibrations_that_were_in_force_when_it_went() -> None:
     in_force: list[Calibration] = []
     with crew_of(oracle(), calibrations=lambda: tuple(in_force)) as crew:
@@ -124,6 +138,24 @@ def test_a_member_that_is_gone_is_told_to_those_who_wait_and_to_all_who_come() -
         with pytest.raises(DeviceLost, match="it was told to"):
             crew.enrich(records("Text."), StepTimes())
         gate.open()
+
+
+def test_one_may_join_while_others_work() -> None:
+    with Gate() as gate, crew_of(held(gate)) as crew, crew_of(oracle()) as other, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(crew.enrich, records("Text."), StepTimes())
+        until(lambda: crew.mates[0].busy == 1)
+        crew.add(other.mates[0])
+        assert crew.processes == 2
+        assert crew.enrich(records("Text."), StepTimes())[0].enriched
+        gate.open()
+        assert waiting.result()[0].enriched
+
+
+def test_one_that_never_joins_is_told_to_all_who_come() -> None:
+    with crew_of(oracle()) as crew:
+        crew.give_up(DeviceLost("an enriching process is gone before it was ready: exit code 1"))
+        with pytest.raises(DeviceLost, match="before it was ready"):
+            crew.enrich(records("Text."), StepTimes())
 
 
 def test_one_that_is_heard_of_again_is_not_overdue() -> None:

@@ -81,6 +81,7 @@ def test_what_cannot_be_loaded_is_one_line_and_no_process_is_left(tmp_path: Path
 
 def test_a_process_that_is_killed_ends_the_worker_and_the_others(tmp_path: Path) -> None:
     with running(tmp_path / "out.jsonl") as process:
+        wait_until(lambda: len(children_of(process.pid)) == 2, what="there was one process")
         first, second = children_of(process.pid)
         os.kill(first, signal.SIGKILL)
         assert process.stdin is not None
@@ -94,8 +95,8 @@ def test_a_process_that_is_killed_ends_the_worker_and_the_others(tmp_path: Path)
 
 def test_no_process_outlives_a_worker_that_is_killed(tmp_path: Path) -> None:
     with running(tmp_path / "out.jsonl") as process:
+        wait_until(lambda: len(children_of(process.pid)) == 2, what="there was one process")
         children = children_of(process.pid)
-        assert len(children) == 2
         process.kill()
         wait_until(lambda: not any(map(alive, children)), what="they did not end")
 

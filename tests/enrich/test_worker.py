@@ -105,6 +105,22 @@ def test_more_is_not_read_than_may_be_under_way() -> None:
     assert len(origins(log)) == 40
 
 
+def test_the_first_epochs_are_small_so_that_the_device_need_not_wait_and_all_reach_as_far() -> None:
+    log, asked = log_of(*texts(40)), []
+
+    class Watched(MemoryTransport):
+        def poll(self, limits: EpochLimits, *, timeout_s: float, accept: bool) -> Epoch | None:
+            epoch = super().poll(limits, timeout_s=timeout_s, accept=accept)
+            if epoch is not None:
+                asked.append((limits.max_records, limits.reach // worker.enricher.processes))
+            return epoch
+
+    with oracle_worker(Watched(log), settings=Settings(epoch=EpochSettings(max_records=50, poll_ms=5))) as worker:
+        worker.run()
+    assert asked == [(16, 150), (32, 150)]
+    assert origins(log) == [(0, offset) for offset in range(40)]
+
+
 def test_a_lost_device_stops_the_worker_and_commits_nothing_of_the_epoch() -> None:
     log, model = log_of(*texts(4)), oracle()
     model.broken = True

@@ -22,7 +22,7 @@ from workers.cache.base import CacheStatus
 from workers.enrich.crew_messages import Done, FromMember, Job, Leave, Told
 from workers.enrich.enricher import EnricherState
 from workers.enrich.outcome import Written
-from workers.errors import DeviceLost
+from workers.errors import DeviceLost, EnrichError
 from workers.telemetry.steps import StepTimes
 from workers.transport.base import IncomingRecord
 
@@ -92,7 +92,8 @@ class Mate:
 
 
 class Crew:
-    """Implements Enricher. One process that is gone is the end of it: what it had is read again by whoever comes."""
+    """Implements Enricher. Others may join while it works. One process that is gone is the end of it: what it had is
+    read again by whoever comes."""
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class Crew:
     ) -> None:
         """A process that says nothing for `silence_s` never will: they tell where they stand every half second."""
         self.mates = tuple(mates)
+        self._problem: EnrichError | None = None
         self._calibrations = calibrations
         self._silence_s = silence_s
         self._clock = clock
@@ -113,13 +115,28 @@ class Crew:
     def processes(self) -> int:
         return len(self.mates)
 
+    def add(self, mate: Mate) -> None:
+        """One more, from now on."""
+        with self._choosing:
+            self.mates = (*self.mates, mate)
+
+    def give_up(self, problem: EnrichError) -> None:
+        """One that should have come never will: whoever asks is told."""
+        with self._choosing:
+            self._problem = problem
+
+    def leave(self) -> None:
+        """All are told to go."""
+        for mate in self.mates:
+            mate.leave()
+
     def enrich(self, records: Sequence[IncomingRecord], steps: StepTimes) -> list[Written]:
         """By the one that has least to do."""
         calibrations = self._calibrations()
         with self._choosing:
-            for mate in self.mates:
-                if mate.lost is not None:
-                    raise mate.lost
+            for problem in (self._problem, *(mate.lost for mate in self.mates)):
+                if problem is not None:
+                    raise problem
             answer = min(self.mates, key=lambda mate: mate.busy).ask(records, calibrations)
         done = answer.result()
         steps.merge(done.seconds, done.intervals)

@@ -31,7 +31,7 @@ class Enricher(Protocol):
 
     @property
     def processes(self) -> int:
-        """That work side by side: each is kept busy by as many epochs as one would be."""
+        """That work side by side by now: each is kept busy by as many epochs as one would be."""
         ...
 
     def enrich(self, records: Sequence[IncomingRecord], steps: StepTimes) -> list[Written]:

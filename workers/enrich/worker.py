@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 5.0  # between tries while a broker is not well
 STANDING_S = 1.0  # between looks at where the worker stands
+FIRST_RECORDS = 16  # of the first epoch, twice as many of each one after it: the device waits until one is read
+MOST_THREADS = 1_024  # started as epochs need them, one each
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Worker:
     _failures_in_a_row: int = 0
     _must_rewind: bool = False
     _next_standing_s: float = 0.0
+    _epochs_read: int = 0
 
     def stop(self) -> None:
         """Finish what was read and end. Safe in a signal handler and from other threads."""
@@ -64,7 +67,7 @@ class Worker:
 
     def run(self) -> Progress:
         """Raises DeviceLost if nothing answers any more, ConfigurationError if the broker says this cannot work."""
-        pool = ThreadPoolExecutor(self.most_under_way, thread_name_prefix="pipeline")
+        pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="pipeline")
         deadline_s: float | None = None
         try:
             self.transport.start()
@@ -102,18 +105,25 @@ class Worker:
             self._must_rewind = False
         accept = self.has_room()
         idle = accept and not self._under_way
-        limits = EpochLimits(self.settings.max_records, self.settings.max_bytes, self.most_under_way)
+        limits = self.epoch_limits()
         epoch = self.transport.poll(limits, timeout_s=self.settings.poll_ms / 1000 if idle else 0.0, accept=accept)
         if epoch is not None:
+            self._epochs_read += 1
             self._under_way.append(UnderWay(epoch, StepTimes(self.clock), read_s=self.clock()))
         begun = self.begin_in_order(pool)
         moved = self.publish_in_order() or begun
         if epoch is None and not moved:
             self.wait_for_head()
 
+    def epoch_limits(self) -> EpochLimits:
+        """Of the next epoch."""
+        usual = self.settings.max_records
+        records = min(usual, FIRST_RECORDS << min(self._epochs_read, 16))
+        return EpochLimits(records, self.settings.max_bytes, self.most_under_way, later_records=usual)
+
     @property
     def most_under_way(self) -> int:
-        """Epochs at a time."""
+        """Epochs at a time, by how many processes enrich by now."""
         return self.settings.max_in_flight * self.enricher.processes
 
     def has_room(self) -> bool:

@@ -49,11 +49,12 @@ class EpochLimits:
     max_records: int
     max_bytes: int  # of the records' values
     max_in_flight: int = 3  # epochs that may be under way at once
+    later_records: int = 0  # that those after it may hold, where that is more
 
     @property
     def reach(self) -> int:
         """Records that may be under way at once."""
-        return self.max_records * self.max_in_flight
+        return max(self.max_records, self.later_records) * self.max_in_flight
 
 
 @dataclass(frozen=True, slots=True)
