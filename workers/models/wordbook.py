@@ -7,7 +7,7 @@ its words end at white space and punctuation. The tokens are those of the tokeni
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from threading import Lock
@@ -37,7 +37,9 @@ class _Pages:
     """Pieces by number, and their tokens end to end. Only ever grows; arrays are exchanged, never changed."""
 
     numbers: dict[str, int] = field(default_factory=dict)
-    counts: IntArray = field(default_factory=_no_numbers)  # [P] tokens of a piece
+    lengths: IntArray = field(default_factory=_no_numbers)  # [P] code points of a piece
+    counts: IntArray = field(default_factory=_no_numbers)  # [P] tokens
+    firsts: LongArray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # [P + 1] number of its first token
     word_counts: IntArray = field(default_factory=_no_numbers)  # [P]
     tokens: TextTokens = field(default_factory=lambda: TextTokens(*(_no_numbers() for _ in range(4))))
 
@@ -50,7 +52,9 @@ class _Pages:
             )
         )
         words = [int(own.words[-1]) + 1 if len(own) else 0 for own in cut]
-        self.counts = np.concatenate([self.counts, np.array([len(own) for own in cut], dtype=np.int32)])
+        self.lengths = np.concatenate([self.lengths, np.array([*map(len, pieces)], dtype=np.int32)])
+        self.counts = np.concatenate([self.counts, np.array([*map(len, cut)], dtype=np.int32)])
+        self.firsts = _before(self.counts)
         self.word_counts = np.concatenate([self.word_counts, np.array(words, dtype=np.int32)])
         self.numbers.update(zip(pieces, range(first, first + len(pieces)), strict=True))  # last: others read meanwhile
 
@@ -68,20 +72,27 @@ class WordBook:
     def cut(self, texts: Sequence[str]) -> list[TextTokens]:
         """One entry per text, what the tokenizer itself would make of it."""
         by_text = [PIECE.findall(text) for text in texts]
+        if (found := self._look_up(by_text)) is not None:
+            return found
         short = [max(map(len, pieces), default=0) <= LONGEST_PIECE for pieces in by_text]
-        known = iter(self._look_up([pieces for pieces, ok in zip(by_text, short, strict=True) if ok]))
-        others = iter(self._cut([text for text, ok in zip(texts, short, strict=True) if not ok]))
-        return [next(known if ok else others) for ok in short]
+        known = self._look_up([pieces for pieces, ok in zip(by_text, short, strict=True) if ok])
+        left, others = (
+            iter(known or ()),
+            iter(self._cut([text for text, ok in zip(texts, short, strict=True) if not ok])),
+        )
+        return [next(left if ok else others) for ok in short]
 
-    def _look_up(self, by_text: Sequence[list[str]]) -> list[TextTokens]:
+    def _look_up(self, by_text: Sequence[list[str]]) -> list[TextTokens] | None:
+        """None if there is a piece that is too long to be remembered."""
         pieces = list(chain.from_iterable(by_text))
-        pages = self._pages_with(pieces)
-        numbers = np.fromiter(map(pages.numbers.__getitem__, pieces), np.int64, len(pieces))
-        starts = _before(np.fromiter(map(len, pieces), np.int64, len(pieces)))  # [P + 1] where a piece begins
+        if (known := self._numbered(pieces)) is None:
+            return None
+        pages, numbers = known  # [P]
+        starts = _before(pages.lengths[numbers])  # [P + 1] where a piece begins
         counts, words = pages.counts[numbers], _before(pages.word_counts[numbers])
-        first_tokens, ends = _before(pages.counts), _before(counts)
+        ends = _before(counts)
         own = np.repeat(np.arange(len(pieces)), counts)  # [T] the piece of a token
-        at = np.arange(len(own)) + (first_tokens[numbers] - ends[:-1])[own]
+        at = np.arange(len(own)) + (pages.firsts[numbers] - ends[:-1])[own]
         text_ends = np.cumsum([0, *map(len, by_text)])  # in pieces
         text_of = np.repeat(np.arange(len(by_text)), np.diff(text_ends))[own]
         shift = starts[own] - starts[text_ends[text_of]]
@@ -94,19 +105,28 @@ class WordBook:
         edges = ends[text_ends].tolist()
         return [TextTokens(*(array[a:b] for array in found)) for a, b in pairwise(edges)]
 
-    def _pages_with(self, pieces: Iterable[str]) -> _Pages:
+    def _numbered(self, pieces: Sequence[str]) -> tuple[_Pages, LongArray] | None:
+        """Pages that have all of them, and their numbers there. Those that are new are cut and remembered; None if one
+        of them is too long for that."""
         pages = self._pages
-        wanted = set(pieces)
-        if not wanted - pages.numbers.keys():
-            return pages
-        with self._lock:
-            pages = self._pages
-            new = sorted(wanted - pages.numbers.keys())
-            if len(pages.numbers) + len(new) > self._most:
-                pages, new = _Pages(), sorted(wanted)
-            pages.add(new, self._cut(new))
-            self._pages = pages
-            return pages
+        numbers = [*map(pages.numbers.get, pieces)]
+        if None in numbers:
+            new = {piece for piece, number in zip(pieces, numbers, strict=True) if number is None}
+            if max(map(len, new)) > LONGEST_PIECE:
+                return None
+            with self._lock:
+                pages = self._pages_with(new, pieces)
+                numbers = [*map(pages.numbers.get, pieces)]
+        return pages, np.array(numbers, dtype=np.int64)
+
+    def _pages_with(self, new: Set[str], pieces: Sequence[str]) -> _Pages:
+        """Those there are, with the `new` ones of `pieces`; or fresh ones, if they would outgrow the bound."""
+        pages, added = self._pages, sorted(new - self._pages.numbers.keys())  # others may have come first
+        if len(pages.numbers) + len(added) > self._most:
+            pages, added = _Pages(), sorted(set(pieces))
+        pages.add(added, self._cut(added))
+        self._pages = pages
+        return pages
 
 
 def _before(counts: npt.NDArray[np.integer]) -> LongArray:
