@@ -79,7 +79,8 @@ def _ends_sentence(text: str, ender: re.Match[str]) -> bool:
     if closers and (word[:1].islower() or closers[0] in QUOTES):
         return not word[:1].islower()
     at = ender.start()
-    before = LAST_WORD.findall(text[max(0, at - LOOK_BACK) : at])[0]
+    behind_space = text.rfind(" ", max(0, at - LOOK_BACK), at) + 1  # the pattern would try every character before it
+    before = LAST_WORD.findall(text[max(behind_space, at - LOOK_BACK, 0) : at])[0]
     number = before.rpartition(".")[2]
     if number.isdigit():
         # "1. Buy milk", "9. Juni" and "30. 9. 2015"; but "in 1990. The".
