@@ -25,6 +25,7 @@ from workers.transport.kafka_client import kafka_errors
 
 LISTENER_OFFSET = 100
 MOVING_S = 120.0
+FIRST_START_S = 40.0  # for brokers to answer, before they are started once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,12 @@ class Cluster:
             network.start([("127.0.0.1", cluster._listener_port(broker, worker)) for broker in range(brokers)])
             cluster.networks.append(network)
         if workers or options:
-            wait_for_broker(cluster.bootstrap_servers)  # killed any sooner it may not have written who it is
+            try:
+                wait_for_broker(cluster.bootstrap_servers, within_s=FIRST_START_S)
+            except TimeoutError:  # seen once: it had made its log, and then neither served nor ended
+                cluster.kill_all()
+                cluster.restart_all()
+                wait_for_broker(cluster.bootstrap_servers)  # killed any sooner it may not have written who it is
             cluster._change_options()
         wait_for_broker(cluster.bootstrap_servers)  # a port may answer before the broker does
         return cluster
