@@ -2,7 +2,8 @@
 
     python -m benchmarks.crew [DATA] [--documents 4000] [--turns 3] [--processes 1 2 4 8]
 
-Each crew is started, warmed up, and then measured: from the first documents read until the last is written. The
+Each crew is started, warmed up, and then measured: from the first documents read until the last is written. One crew
+after the other and not in turns, as starting one takes longer than its documents. The
 ceiling is the model's forward pass alone in one process. One process has one interpreter, which is slower than a GPU;
 on a CPU the processes share the cores, and more than one gains nothing unless there are many.
 """
@@ -20,7 +21,7 @@ from benchmarks.documents import Sample, read_samples, write_samples
 from benchmarks.machine import describe_machine
 from benchmarks.options import command_of, make_parser, settings_of
 from benchmarks.plots import bars
-from benchmarks.report import Report, Spread, in_turns, publish, ratios
+from benchmarks.report import Report, Spread, publish, ratios
 from benchmarks.runs import Run, file_transport, run_enricher
 from workers.apart import apart
 from workers.compose import load_models
@@ -53,7 +54,7 @@ def run_with(settings: Settings, source: Path, documents: int, *, processes: int
             return run_enricher(own, staff.enricher, file_transport(own, source), documents=documents)
 
         run()  # warms up
-        return in_turns({"run": run}, turns)["run"]
+        return [run() for _ in range(turns)]
 
 
 def wait_for(enricher: Enricher, processes: int) -> None:

@@ -27,13 +27,13 @@ def use_measured_threads(settings: Settings, models: Mapping[str, WindowModel[An
     """Set torch to the threads that this machine remembers for the model, or that are measured now.
 
     For the first model that encodes on the CPU: the number is one for the whole process. None where `model.threads`
-    says how many; and where no model computes on the CPU, with one thread set: what little is left for the CPU would
-    wake all cores, and each then spins for a while.
+    says how many; and where all models are on GPUs, with one thread set: what little is left for the CPU would wake
+    all cores, and each then spins for a while.
     """
     from workers.models.measured import machine_key
     from workers.models.precision import default_threads, use_threads
 
-    if not settings.model.threads and all(model.info.device != "cpu" for model in models.values()):
+    if not settings.model.threads and all((m.info.device or "").startswith("cuda") for m in models.values()):
         use_threads(1)
     name = next((n for n, m in models.items() if isinstance(settings.spec(n), ENCODERS) and m.info.device == "cpu"), "")
     if not name or settings.model.threads or not settings.batch.calibrate:

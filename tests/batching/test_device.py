@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
+from tests.fakes.batchers import Gate, until
+from tests.fakes.models import OracleModel, window_of
 from workers.apart import apart
 from workers.batching.device import Device
+from workers.batching.scheduler import Batcher
+from workers.settings import BatchSettings
 
 
 @pytest.fixture
@@ -94,3 +98,33 @@ def test_work_apart_leaves_no_thread_behind() -> None:
         divide(1, by=0)
     assert threading.current_thread() not in threads
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_batcher_with_much_to_do_lets_another_one_in(device: Device) -> None:
+    """After the batch under way, and not when it has no more."""
+    order: list[str] = []
+
+    def model(name: str, before: Callable[[], None]) -> OracleModel:
+        def note() -> None:
+            order.append(name)
+            before()
+            time.sleep(0.01)  # longer than decoding takes, so that there is always something to run
+
+        return OracleModel(before_forward=note)
+
+    limit = BatchSettings(max_items=1)
+    with Gate() as gate, ThreadPoolExecutor(2) as pool:
+        many = Batcher(model("many", gate.wait), limit, device=device)
+        one = Batcher(model("one", lambda: None), limit, device=device)
+        try:
+            asked = [pool.submit(many.answer, [window_of(f"text {n}") for n in range(6)])]
+            until(lambda: order == ["many"])
+            asked.append(pool.submit(one.answer, [window_of("text")]))
+            until(lambda: device.wanted)
+            gate.open()
+            assert all(answer.result(60) for answer in asked)
+        finally:
+            many.close()
+            one.close()
+    assert order.index("one") < 3
+    assert order.count("many") == 6

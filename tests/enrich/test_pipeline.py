@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -16,11 +19,11 @@ from tests.fakes.models import MARKS, answer_of
 from tests.fakes.pipelines import incoming, oracle, oracle_pipeline, payload
 from workers.batching.answers import AnswerBatch, BatcherStats
 from workers.enrich.answers import Batches
-from workers.enrich.outcome import Enriched, Failed, Failure, Tombstone
+from workers.enrich.outcome import Enriched, Failed, Failure, Outcome, Tombstone
 from workers.enrich.reading import Accepted, Cut, Reading
 from workers.settings import DEFAULT_MODEL, CacheSettings, Settings, StageSettings, WindowSettings
 from workers.stages.results import EntitiesResult, FoundEntity
-from workers.text.pieces import Window
+from workers.text.pieces import TextTokens, Window
 
 SMALL_WINDOWS = Settings(window=WindowSettings(max_tokens=16, overlap_tokens=4))
 # Room for several sentences, or there is no choice of where to cut and an edit shifts every window behind it.
@@ -200,3 +203,27 @@ def test_offsets_can_be_asked_for_in_utf_16() -> None:
     assert document.entities
     for entity in document.entities:
         assert units[2 * entity.start : 2 * entity.end].decode("utf-16-le") == entity.text
+
+
+def test_one_epoch_at_a_time_is_read_though_several_are_answered() -> None:
+    model, reading, most = oracle(), 0, 0
+    cut = model.tokenize
+    together = Barrier(3)
+
+    def tokenize(texts: Sequence[str]) -> list[TextTokens]:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        time.sleep(0.02)
+        reading -= 1
+        return cut(texts)
+
+    model.tokenize = tokenize  # type: ignore[method-assign]
+
+    def enrich(n: int) -> list[Outcome]:
+        together.wait(60)
+        return pipeline.enrich([incoming(payload(f"Text number {n}."))])
+
+    with oracle_pipeline(model) as pipeline, ThreadPoolExecutor(3) as pool:
+        assert all(isinstance(one, Enriched) for found in pool.map(enrich, range(3)) for one in found)
+    assert most == 1
