@@ -163,12 +163,12 @@ def start_kafka_container(stack: ExitStack, folder: Path) -> str:
     return address
 
 
-def wait_for_broker(address: str, *, within_s: float = 90.0) -> None:
-    """Asks the broker instead of reading its log: images differ in what they log. Raises TimeoutError."""
+def wait_for_broker(address: str) -> None:
+    """Asks the broker instead of reading its log: images differ in what they log."""
     from workers.transport.kafka_admin import reachable  # not above: see tests/conftest.py
 
     settings = KafkaSettings(bootstrap_servers=address, connect_timeout_ms=2_000)
-    deadline_s = time.monotonic() + within_s
+    deadline_s = time.monotonic() + 90
     while not reachable(settings):
         if time.monotonic() > deadline_s:
             raise TimeoutError(f"the broker at {address} does not answer")

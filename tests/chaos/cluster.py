@@ -25,7 +25,6 @@ from workers.transport.kafka_client import kafka_errors
 
 LISTENER_OFFSET = 100
 MOVING_S = 120.0
-FIRST_START_S = 40.0  # for brokers to answer, before they are started once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +63,7 @@ class Cluster:
             network.start([("127.0.0.1", cluster._listener_port(broker, worker)) for broker in range(brokers)])
             cluster.networks.append(network)
         if workers or options:
-            try:
-                wait_for_broker(cluster.bootstrap_servers, within_s=FIRST_START_S)
-            except TimeoutError:  # seen once: it had made its log, and then neither served nor ended
-                cluster.kill_all()
-                cluster.restart_all()
-                wait_for_broker(cluster.bootstrap_servers)  # killed any sooner it may not have written who it is
+            wait_for_broker(cluster.bootstrap_servers)  # killed any sooner it may not have written who it is
             cluster._change_options()
         wait_for_broker(cluster.bootstrap_servers)  # a port may answer before the broker does
         return cluster
@@ -84,10 +78,15 @@ class Cluster:
 
     def kill(self, broker: int) -> None:
         self._call("kill", str(broker))
+        self._wait_for_end(broker)
 
     def stop(self, broker: int) -> None:
         """SIGTERM: it hands its leaderships over before it goes. Returns when it has ended."""
         self._call("stop", str(broker))
+        self._wait_for_end(broker)
+
+    def _wait_for_end(self, broker: int) -> None:
+        """A process that is killed takes a moment to give back its memory, and is not started again until then."""
         status = Path("/proc") / (self.folder / f"node-{broker}" / "pid").read_text().strip() / "status"
         deadline_s = time.monotonic() + MOVING_S
         while status.exists() and "\nState:\tZ" not in status.read_text():
@@ -125,6 +124,8 @@ class Cluster:
 
     def kill_all(self) -> None:
         self._call("kill")
+        for broker in range(1, self.brokers + 1):
+            self._wait_for_end(broker)
 
     def restart_all(self) -> None:
         """All at once: one alone would wait for the others."""
