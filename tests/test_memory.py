@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.tiny_model import write_tiny
 from workers.compose import load_models
+from workers.memory import YOUNG_OBJECTS
 from workers.settings import BatchSettings, Settings
 
 ARENAS = """
@@ -85,12 +86,16 @@ def test_what_is_there_when_all_is_loaded_is_not_gone_through_again() -> None:
 
 def test_models_are_loaded_that_way(tmp_path: Path) -> None:
     settings = Settings(model=write_tiny(tmp_path), batch=BatchSettings(calibrate=False))
+    before = gc.get_threshold()
     gc.unfreeze()
+    gc.set_threshold(700, 10, 10)
     try:
         load_models(settings)
         assert gc.get_freeze_count() > 1_000
+        assert gc.get_threshold() == (YOUNG_OBJECTS, 10, 10)
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def test_threads_share_the_arena_of_the_process() -> None:

@@ -69,7 +69,7 @@ def tiny_config() -> ModelConfig:
         tokenizer_sha256=hashlib.sha256(trunk.tokenizer).hexdigest(),
         heads_sha256="",
         encoder=EncoderShape(layers=LAYERS, shared_layers=2, attention_heads=4),
-        heads=HeadShape(relation_width=16, salience_width=8, neighbours=4),
+        heads=HeadShape(relation_width=16, salience_width=16, neighbours=4),
         entity_types=ENTITY_TYPES,
         relation_types=RELATION_TYPES,
     )

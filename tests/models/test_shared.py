@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -51,6 +51,7 @@ def test_every_entity_is_a_piece_of_its_window(text: str) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(alphabet="abc De.,\u0301中", max_size=60), min_size=2, max_size=6))
+@example(["D", "D", "D", "ac"])  # the last one stands elsewhere among its rows than alone
 def test_a_window_gets_the_same_answer_alone_and_in_company(texts: list[str]) -> None:
     prepared = MODEL.prepare([window_of(MODEL, text) for text in texts])
     alone = answers(MODEL, texts)

@@ -28,6 +28,7 @@ from workers.stages.results import (
 
 RELATION_FLOOR = 0.05  # probability; below it a relation is not even kept for a caller with a lower threshold
 DECIMALS = 4
+ROUNDED_UP_TO_FLOOR = RELATION_FLOOR - 10.0**-DECIMALS  # what is lower is not rounded: most of all pairs are
 
 FoundT = TypeVar("FoundT")
 
@@ -88,8 +89,10 @@ class AnswerReader:
         if raw.entities is None or raw.relations is None:
             return [()] * count
         names, pairs = [relation.name for relation in self.config.relation_types], raw.relations.pairs
-        scores = np.round(raw.relations.scores.astype(np.float64), DECIMALS)
-        which, types = np.nonzero(scores >= RELATION_FLOOR)
+        which, types = np.nonzero(raw.relations.scores >= ROUNDED_UP_TO_FLOOR)
+        scores = np.round(raw.relations.scores[which, types].astype(np.float64), DECIMALS)
+        kept = scores >= RELATION_FLOOR
+        which, types, scores = which[kept], types[kept], scores[kept]
         heads, tails = pairs.heads[which], pairs.tails[which]
         items = raw.entities.mentions.items
         firsts = np.searchsorted(items, items[heads])  # number of an item's first entity
@@ -99,7 +102,7 @@ class AnswerReader:
                 types.tolist(),
                 (heads - firsts).tolist(),
                 (tails - firsts).tolist(),
-                scores[which, types].tolist(),
+                scores.tolist(),
                 strict=True,
             )
         ]

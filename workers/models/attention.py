@@ -71,24 +71,20 @@ def goes_end_to_end(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def _attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    rows, heads, length, _ = query.shape
-    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
-    bias = bias.expand(rows, heads, 1, length).reshape(rows * heads, 1, length)
-    size = max(1, CHUNK_SCORES // (heads * length * length))
-    mixed = torch.empty_like(query, memory_format=torch.contiguous_format)
-    for start in range(0, rows, size):
-        chunk = slice(start, start + size)
-        own = bias[start * heads : (start + size) * heads]
-        mixed[chunk] = _attend_flat(query[chunk], key[chunk], value[chunk], own)
-    return mixed
-
-
-def _attend_flat(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """One matrix per row and head; bias [B x heads, 1, T] is -inf where no token is.
+    """One matrix per row and head; the bias is -inf where no token is. Few calls for each chunk: between two of them
+    the interpreter is needed, and other threads may have it.
 
     The softmax is in fp32: torch's bf16 one takes three times as long where T is no multiple of 32.
     """
+    rows, heads, length, width = query.shape
+    bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
+    bias = bias.expand(rows, heads, 1, length).reshape(rows * heads, 1, length)
     queries, keys, values = (part.flatten(0, 1) for part in (query, key, value))  # copies: pieces of one product
-    scores = torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=query.shape[-1] ** -0.5)
-    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-    return torch.bmm(weights, values).view(query.shape)
+    mixed = torch.empty_like(query, memory_format=torch.contiguous_format)
+    size = max(1, CHUNK_SCORES // (heads * length * length)) * heads
+    chunks = (torch.split(part, size) for part in (bias, queries, keys.transpose(1, 2), values, mixed.flatten(0, 1)))
+    for own, left, right, told, into in zip(*chunks, strict=True):
+        scores = torch.baddbmm(own, left, right, alpha=width**-0.5)
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+        torch.bmm(weights, told, out=into)
+    return mixed

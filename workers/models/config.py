@@ -52,7 +52,8 @@ class HeadShape(FrozenSettings):
     """Widths of the heads and the bound on pairs."""
 
     relation_width: PositiveInt = 128
-    salience_width: PositiveInt = 64
+    # Of fewer columns over an odd number of inputs, a row's bits depend on its place among the others (x86, fp32).
+    salience_width: int = Field(64, ge=16)
     neighbours: PositiveInt = 12  # an entity is paired with this many before and after it; bounds the pairs of a window
 
 

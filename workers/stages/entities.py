@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from pydantic import TypeAdapter
 
@@ -39,6 +40,7 @@ def merge_entities(
     scores: dict[Place, float] = {}
     texts: dict[Place, str] = {}
     for window, result in zip(windows, results, strict=True):
+        at, text = window.start, window.text
         for found in result.entities:
             kind, start, end, score = found.type, found.start, found.end, found.score
             if score >= (thresholds.get(kind, DEFAULT_SCORE) if min_score is None else min_score):
@@ -46,10 +48,13 @@ def merge_entities(
                     score = rescaling.score(score)
                     if score < rescaling.limit(kind, min_score):
                         continue
-                place = (window.start + start, window.start + end, kind)
-                scores[place] = max(score, scores.get(place, 0.0))
-                texts[place] = window.text[start:end]
-    by_merit = sorted(scores, key=lambda place: (-scores[place], place[0] - place[1], place))
+                place = (at + start, at + end, kind)
+                if score >= scores.get(place, 0.0):
+                    scores[place] = score
+                texts[place] = text[start:end]
+    kept = sorted(scores)
+    if any(earlier[1] > later[0] for earlier, later in pairwise(kept)):  # rare, and the rest is for them alone
+        kept = without_overlaps(sorted(kept, key=lambda place: (-scores[place], place[0] - place[1], place)))
     return ENTITIES.validate_python(
         [
             {
@@ -60,7 +65,7 @@ def merge_entities(
                 "end": place[1],
                 "score": scores[place],
             }
-            for number, place in enumerate(without_overlaps(by_merit), start=1)
+            for number, place in enumerate(kept, start=1)
         ]
     )
 

@@ -80,7 +80,9 @@ def _ends_sentence(text: str, ender: re.Match[str]) -> bool:
         return not word[:1].islower()
     at = ender.start()
     behind_space = text.rfind(" ", max(0, at - LOOK_BACK), at) + 1  # the pattern would try every character before it
-    before = LAST_WORD.findall(text[max(behind_space, at - LOOK_BACK, 0) : at])[0]
+    before = text[max(behind_space, at - LOOK_BACK, 0) : at]
+    if not before.isalnum():  # most often it is a word and nothing else
+        before = LAST_WORD.findall(before)[0]
     number = before.rpartition(".")[2]
     if number.isdigit():
         # "1. Buy milk", "9. Juni" and "30. 9. 2015"; but "in 1990. The".
