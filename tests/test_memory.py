@@ -6,13 +6,15 @@ import gc
 import os
 import subprocess
 import sys
+import time
+import weakref
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.tiny_model import write_tiny
 from workers.compose import load_models
-from workers.memory import YOUNG_OBJECTS
+from workers.memory import YOUNG_OBJECTS, giving_back
 from workers.settings import BatchSettings, Settings
 
 ARENAS = """
@@ -96,6 +98,25 @@ def test_models_are_loaded_that_way(tmp_path: Path) -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_garbage_is_looked_for_also_where_there_is_little() -> None:
+    class Node:
+        itself: Node
+
+    node = Node()
+    node.itself = node
+    left = weakref.ref(node)
+    gc.disable()
+    try:
+        with giving_back(every_s=0.01):
+            del node
+            deadline_s = time.monotonic() + 30
+            while left() is not None and time.monotonic() < deadline_s:
+                time.sleep(0.01)
+    finally:
+        gc.enable()
+    assert left() is None
 
 
 def test_threads_share_the_arena_of_the_process() -> None:

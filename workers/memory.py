@@ -21,7 +21,7 @@ KEPT_SHAPES = {b"ONEDNN_PRIMITIVE_CACHE_CAPACITY": b"16", b"LRU_CACHE_CAPACITY":
 
 def spare_the_collector() -> None:
     """To be called when all is loaded: what is there by now stays, and is not gone through again; what is new is, once
-    there is enough of it.
+    there is enough of it, and by `giving_back`.
 
     Libraries and models are a million objects. Looking for cycles among them, each time enough new ones had been made,
     was a fifth of the processor time of everything but the model. What is garbage by then stays too, which is little.
@@ -51,22 +51,24 @@ def bound_memory() -> bool:
 
 @contextmanager
 def giving_back(every_s: float = GIVE_BACK_S) -> Iterator[None]:
-    """Inside, what was freed goes back to the system from time to time.
+    """Inside, from time to time garbage is looked for, and what was freed goes back to the system.
 
-    Tensors of a batch are tens of megabytes. Small things come to stand where one was freed, so that the next one finds
-    no room there and is put behind them: the holes add up to a tenth of the memory over some thousand batches. To give
-    them back takes milliseconds, in which whoever asks for memory waits, and as many to touch again what is needed.
+    Of garbage there is little, but a Kafka client's errors hold on to what it has just fetched. Tensors of a batch are
+    tens of megabytes. Small things come to stand where one was freed, so that the next one finds no room there and is
+    put behind them: the holes add up to a tenth of the memory over some thousand batches. To give them back takes
+    milliseconds, in which whoever asks for memory waits, and as many to touch again what is needed.
     """
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError):  # another C library
-        yield
-        return
+        trim = None
     ended = Event()
 
     def work() -> None:
         while not ended.wait(every_s):
-            trim(0)
+            gc.collect()
+            if trim is not None:
+                trim(0)
 
     thread = Thread(target=work, name="giving memory back", daemon=True)
     thread.start()
