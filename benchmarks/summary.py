@@ -2,7 +2,8 @@
 
     python -m benchmarks.summary [FOLDER]
 
-FOLDER is `docs/benchmarks` unless given. A test holds the README to these rows.
+FOLDER is `docs/benchmarks` unless given; what was measured on a GPU has a folder of its own there. What was skipped has
+no row. A test holds the README to these rows.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def rows_of(report: Report) -> list[str]:
     rows = []
     for row in report.rows:
         cells = dict(zip(report.columns, row, strict=True))
-        told = [f"{name} {shown(cells[name])}" for name in columns if cells[name] is not None]
-        rows.append(f"| {report.benchmark} | {row[0]} | {'; '.join(told)} |")
+        if told := [f"{name} {shown(cells[name])}" for name in columns if cells[name] is not None]:
+            rows.append(f"| {report.benchmark} | {row[0]} | {'; '.join(told)} |")
     return rows
 
 

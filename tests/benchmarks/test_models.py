@@ -18,7 +18,7 @@ from benchmarks.documents import Sample, cut_to_words, write_samples
 from benchmarks.glue import Glue
 from benchmarks.growth import FACTORS, measure_growth
 from benchmarks.limit import measure, report_of
-from benchmarks.overhead import module_of, profile_pipeline, shown_profile
+from benchmarks.overhead import LOCK, Spent, compiled_ms, module_of, profile_pipeline, shown_profile
 from benchmarks.peak import Multiplier, Product, shape_of_encoder
 from benchmarks.runs import Run, run_file
 from benchmarks.scale import rows_of as scale_rows
@@ -142,6 +142,8 @@ def test_the_profile_names_our_functions_without_paths() -> None:
     assert any(row.function.startswith("workers.enrich.pipeline:") for row in rows)
     assert not any("/" in row.function for row in rows if row.function.startswith("workers"))
     assert "| function |" in shown_profile(rows, top=3)
+    assert 0 < compiled_ms(rows) < sum(row.own_ms for row in rows)
+    assert compiled_ms([Spent(LOCK, 2.0, 2.0, 1.0), Spent("<built-in method x>", 0.5, 9.0, 1.0)]) == 0.5
     assert module_of("/somewhere/site-packages/pydantic/main.py") == "pydantic.main:"
     assert module_of("~") == ""
 

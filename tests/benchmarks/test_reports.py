@@ -28,7 +28,7 @@ REPORT = Report(
 
 def test_rows_for_the_readme_name_every_figure_with_its_unit(tmp_path: Path) -> None:
     columns = ("worker", "documents/s", "price of transactions, %")
-    rows = (("ours", Spread.of([1.0, 3.0, 2.0]), None), ("plain", 1_234, 0.5))
+    rows = (("ours", Spread.of([1.0, 3.0, 2.0]), None), ("plain", 1_234, 0.5), ("theirs: skipped", None, None))
     report = REPORT.model_copy(update={"benchmark": "exactly_once", "columns": columns, "rows": rows})
     (tmp_path / "exactly_once.json").write_text(report.model_dump_json(), encoding="utf-8")
     assert read_reports(tmp_path) == [report]

@@ -28,7 +28,7 @@ from workers.stages.results import (
 
 RELATION_FLOOR = 0.05  # probability; below it a relation is not even kept for a caller with a lower threshold
 DECIMALS = 4
-ROUNDED_UP_TO_FLOOR = RELATION_FLOOR - 10.0**-DECIMALS  # what is lower is not rounded: most of all pairs are
+SURELY_BELOW = RELATION_FLOOR - 10.0**-DECIMALS  # however it is rounded; most of all pairs are lower still
 
 FoundT = TypeVar("FoundT")
 
@@ -89,7 +89,7 @@ class AnswerReader:
         if raw.entities is None or raw.relations is None:
             return [()] * count
         names, pairs = [relation.name for relation in self.config.relation_types], raw.relations.pairs
-        which, types = np.nonzero(raw.relations.scores >= ROUNDED_UP_TO_FLOOR)
+        which, types = np.nonzero(raw.relations.scores >= SURELY_BELOW)
         scores = np.round(raw.relations.scores[which, types].astype(np.float64), DECIMALS)
         kept = scores >= RELATION_FLOOR
         which, types, scores = which[kept], types[kept], scores[kept]
