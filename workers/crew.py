@@ -32,7 +32,7 @@ from workers.settings import ModelSettings, Settings
 from workers.telemetry.sources import ServedModel
 
 SILENCES = 2  # of `batch.stuck_after_s`, as of the loop itself
-MOST_ON_A_GPU = 4  # where nothing is set
+MOST_ON_A_GPU = 8  # where nothing is set; on an H100 more add little
 MEMORY_EACH = 2 << 30  # bytes, of a process with the packaged model on a GPU; seen were 1.5 GB
 LEAVE_S = 10.0  # to close caches and models
 GPUS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # on Linux, and on the Linux in Windows
@@ -65,7 +65,8 @@ def processes_wanted(settings: Settings) -> tuple[int, bool]:
     """How many, and whether only if there is a GPU.
 
     Where nothing is set, several on a machine that seems to have one, if all models are ours and may run on it: they
-    are small, and there one process's Python is what is slow. Each has two cores and memory then.
+    are small, and there one process's Python is what is slow. Each has two cores and memory then; whether the GPU has
+    memory for them the first process finds out.
     """
     if settings.epoch.processes is not None:
         return settings.epoch.processes, False

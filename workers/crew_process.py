@@ -52,13 +52,13 @@ def main(connection: Connection) -> None:
 
 def own_part(begin: Begin) -> tuple[Settings, int]:
     """The settings of one of the processes, and how many there are to be: cores and memory are divided among them."""
-    from workers.models.device_memory import take_share
+    from workers.models.device_memory import most_that_fit, smallest_gpu_bytes, take_share
     from workers.models.precision import choose_device
 
     settings, processes = begin.settings, begin.most
     on_gpu = choose_device(settings.model.device).type == "cuda"
-    if begin.only_on_a_gpu and not on_gpu:
-        processes = 1
+    if begin.only_on_a_gpu:
+        processes = most_that_fit(processes, smallest_gpu_bytes()) if on_gpu else 1
     if processes == 1:
         return settings, 1
     take_share(processes)

@@ -84,7 +84,9 @@ def _processes(settings: Settings) -> str:
     most, only_on_a_gpu = processes_wanted(settings)
     if most == 1:
         return "enriches in the worker's own process"
-    return f"{most} enrich, each with models of its own" + (", if there is a GPU" if only_on_a_gpu else "")
+    if only_on_a_gpu:
+        return f"up to {most} enrich, each with models of its own, as far as there is a GPU with memory for them"
+    return f"{most} enrich, each with models of its own"
 
 
 def _brokers(settings: Settings) -> str:

@@ -21,7 +21,7 @@ class EpochSettings(FrozenSettings):
     processes: PositiveInt | None = Field(
         None,
         description="that enrich side by side, each with models of its own and `max_in_flight` epochs; none: 1, and up "
-        "to 4 on a GPU, where one process's Python is slower than the device",
+        "to 8 on a GPU, where one process's Python is slower than the device",
     )
     max_in_flight_bytes: PositiveInt = Field(16_777_216, description="bytes of documents under way; bounds the memory")
     max_in_flight_tokens: PositiveInt = Field(
