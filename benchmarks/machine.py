@@ -33,13 +33,15 @@ def package_version(package: str) -> str:
         return "not installed"
 
 
-def processor() -> str:
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Its name; on Linux also what its maker numbers generations with: names in clouds are the same for several."""
     try:
-        rows = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        rows = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    names = (row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
-    return next(names, platform.machine())
+    told = {name.strip(): value.strip() for name, _, value in reversed([row.partition(":") for row in rows])}
+    numbers = [f"{name.split()[-1]} {told[name]}" for name in ("cpu family", "model") if name in told]
+    return ", ".join([told.get("model name", platform.machine()), *numbers])
 
 
 def memory_gib() -> float | None:

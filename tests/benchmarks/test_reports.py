@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.documents import Sample, cut_to_words, read_samples, sample_of, without_books, write_samples
-from benchmarks.machine import describe_machine, resident_mib
+from benchmarks.machine import describe_machine, processor, resident_mib
 from benchmarks.options import command_of, make_parser, settings_of
 from benchmarks.plots import bars, lines
 from benchmarks.report import Report, Spread, in_turns, publish, ratios, shown
@@ -99,3 +99,12 @@ def test_the_machine_is_told_without_its_name() -> None:
     assert told["broker"] == "embedded"
     assert os.uname().nodename not in " ".join(told.values())
     assert resident_mib(os.getpid()) > 10
+
+
+def test_a_processor_is_told_with_its_generation_where_linux_knows_it(tmp_path: Path) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n\ncpu family\t: 26\n")
+    assert processor(cpuinfo) == "AMD EPYC, family 25, model 17"
+    cpuinfo.write_text("model name\t: Cortex\n")
+    assert processor(cpuinfo) == "Cortex"
+    assert processor(tmp_path / "none")
