@@ -69,10 +69,12 @@ def load_models(settings: Settings) -> dict[str, AnyModel]:
 
 @apart
 def _load_models(settings: Settings) -> dict[str, AnyModel]:
+    from workers.models.attention import use_kernels_for_any_shape
     from workers.models.precision import use_threads
     from workers.models.store import use_store
 
     use_threads(settings.model.threads)
+    use_kernels_for_any_shape()
     use_store(settings.store)
     models = {}
     for name, stages in settings.lanes().items():

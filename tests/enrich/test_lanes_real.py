@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+import torch
 
 from schemas import StageName
 from tests.fakes.pipelines import log_of, payload
@@ -83,6 +84,10 @@ def test_a_worker_with_three_real_models(real: tuple[Settings, dict[str, AnyMode
         stage: records[-1]["coverage"][stage]["segments"] for stage in ("entities", "classification", "summary")
     }
     assert segments["classification"] >= segments["entities"] > segments["summary"] >= 1, "each in windows of its own"
+
+
+def test_attention_on_gpus_is_compiled_for_no_shape(real: tuple[Settings, dict[str, AnyModel]]) -> None:
+    assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
 
 
 def test_a_document_alone_and_among_others_is_the_same_record(real: tuple[Settings, dict[str, AnyModel]]) -> None:

@@ -24,6 +24,13 @@ class EndToEnd:
 Reach = Tensor | EndToEnd  # what a token may look at; a tensor: [B, 1, 1, T], true where a token is
 
 
+def use_kernels_for_any_shape() -> None:
+    """For all models of the process, on GPUs. torch prefers cuDNN's attention on Hopper, which is compiled for each
+    shape (github.com/pytorch/pytorch/pull/155958), and nearly every padded batch of a stream has one of its own.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor, reach: Reach) -> Tensor:
     """query, key and value [B, heads, T, D] -> [B, heads, T, D]; of windows end to end B is 1.
 
