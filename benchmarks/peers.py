@@ -19,7 +19,9 @@ an extractive summary.
 * (e) as (a) in fp32, the precision a pipeline has by default.
 * (f) spaCy `nlp.pipe` with `en_core_web_sm` (a small network of another kind), entities and nothing else.
 
-The peers' heads are untrained and find little, which makes them faster. What is not installed is skipped, and said so.
+The peers' heads are untrained and find little, which makes them faster. On a GPU they share a process with our model,
+whose loading keeps cuDNN's attention out of it (`workers.models.attention`). What is not installed is skipped, and
+said so.
 """
 
 from __future__ import annotations
