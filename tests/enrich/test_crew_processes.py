@@ -12,10 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.cli.test_commands import enrich
 from tests.fakes.pipelines import payload
 from workers import crew
+from workers.crew_process import own_part
+from workers.enrich.crew_messages import Begin
+from workers.models import device_memory, precision
 from workers.settings import ModelSettings, OpenAiModel, Settings
 
 pytestmark = pytest.mark.timeout(300)
@@ -122,3 +126,19 @@ def test_several_processes_are_wanted_where_they_are_asked_for_or_where_a_gpu_wa
     assert crew.processes_wanted(plain) == (2, True)
     monkeypatch.setattr(crew, "usable_cores", lambda: 1)
     assert crew.processes_wanted(plain) == (1, True)
+
+
+def test_the_first_process_finds_out_how_many_the_gpu_has_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Begin(Settings(), "worker", 8, only_on_a_gpu=True)
+    shares: list[int] = []
+    monkeypatch.setattr(device_memory, "take_share", shares.append)  # or the GPU of this machine would be divided
+    monkeypatch.setattr(precision, "choose_device", lambda name: torch.device("cpu"))
+    assert own_part(wanted) == (wanted.settings, 1)
+    monkeypatch.setattr(precision, "choose_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(device_memory, "smallest_gpu_bytes", lambda: 15 << 30)
+    settings, processes = own_part(wanted)
+    assert (processes, settings.model.threads) == (3, 1)
+    assert settings.epoch.max_in_flight_tokens == wanted.settings.epoch.max_in_flight_tokens // 3
+    asked_for = Begin(Settings(), "worker", 8, only_on_a_gpu=False)
+    assert own_part(asked_for)[1] == 8, "who asks for a number gets it"
+    assert shares == [3, 8]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +13,14 @@ from hypothesis import given
 from hypothesis import settings as laws
 from hypothesis import strategies as st
 
-from schemas import EnrichedDocument, Entity, StageName
+from schemas import Entity, StageName
+from tests.fakes.lanes import enrich, lanes_of, settings_of
 from tests.fakes.models import POISON, Asked, OracleModel, answer_of
 from tests.fakes.pipelines import incoming, oracle, payload
-from workers.compose import keys_of, open_pipeline
+from workers.compose import keys_of
 from workers.enrich.assemble import with_types_of
 from workers.enrich.lanes import Lane
 from workers.enrich.outcome import Enriched, Failed
-from workers.enrich.pipeline import Pipeline
 from workers.errors import DeviceLost
 from workers.settings import DEFAULT_MODEL, Settings
 from workers.stages.results import FoundEntity, FoundRelation, RelationsResult
@@ -30,36 +29,6 @@ from workers.text.pieces import Window
 ENTITIES, RELATIONS, CLASSIFICATION, SUMMARY = StageName
 LONG = " ".join(f"Sentence number {n} says a little." for n in range(40))
 OTHER = "other"
-
-
-def settings_of(naming: Mapping[StageName, str], **other: Any) -> Settings:
-    """These stages name model `other`, which is a shared model only by its settings: the tests put their own there."""
-    names = set(naming.values())
-    models: dict[str, object] = {name: {"kind": "shared", "name": name} for name in names}
-    models |= {name: {"kind": "shared", "name": name, **options} for name, options in other.pop("models", {}).items()}
-    stages: dict[str, dict[str, object]] = {stage.value: {"model": name} for stage, name in naming.items()}
-    for stage, options in other.pop("stages", {}).items():
-        stages[stage] = {**stages.get(stage, {}), **options}
-    return Settings.model_validate({"models": models, "stages": stages, **other})
-
-
-def serving(settings: Settings, models: Mapping[str, OracleModel]) -> dict[str, OracleModel]:
-    """The models, told which stages are theirs, as loading does it."""
-    for name, stages in settings.lanes().items():
-        models[name].stages = stages
-    return dict(models)
-
-
-@contextmanager
-def lanes_of(settings: Settings, models: Mapping[str, OracleModel]) -> Iterator[Pipeline]:
-    with open_pipeline(settings, serving(settings, models)) as pipeline:
-        yield pipeline
-
-
-def enrich(pipeline: Pipeline, *texts: str) -> list[EnrichedDocument]:
-    outcomes = pipeline.enrich([incoming(payload(text, name=str(n)), offset=n) for n, text in enumerate(texts)])
-    assert all(isinstance(outcome, Enriched) for outcome in outcomes)
-    return [outcome.document for outcome in outcomes if isinstance(outcome, Enriched)]
 
 
 def test_stages_that_name_no_model_are_one_lane() -> None:

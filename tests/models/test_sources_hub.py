@@ -30,11 +30,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "store")
-
-
 def wanted(hub: ModelServer, tmp_path: Path, name: str = REPOSITORY, revision: str | None = COMMIT) -> Wanted:
     return Wanted(name=name, revision=revision, endpoint=hub.url, cache=tmp_path / "hub")
 

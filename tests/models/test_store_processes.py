@@ -8,29 +8,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.fakes.model_server import ModelServer, checkpoint, serving
+from tests.fakes.model_server import ModelServer, checkpoint
 from tests.fakes.model_sources import Source, is_empty
 from workers.models.manifest import find_problems
 from workers.models.pull import Pulled, Wanted, pull
 from workers.models.shelf import Shelf
 
 FILES = checkpoint()
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "store")
-
-
-@pytest.fixture
-def web() -> Iterator[ModelServer]:
-    with serving(ModelServer({})) as server:
-        yield server
 
 
 PULLER = """

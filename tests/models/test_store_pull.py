@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from tests.fakes.model_server import ModelServer, checkpoint, serving
+from tests.fakes.model_server import ModelServer, checkpoint
 from tests.fakes.model_sources import Source, is_empty
 from workers.errors import ConfigurationError, DependencyError, EnrichError
 from workers.models.manifest import FileRecord, Manifest, find_problems, sha256_of
@@ -20,17 +19,6 @@ from workers.models.shelf import Shelf
 
 FILES = checkpoint()
 MANIFEST = "enrich-manifest.json"
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "store")
-
-
-@pytest.fixture
-def web() -> Iterator[ModelServer]:
-    with serving(ModelServer({})) as server:
-        yield server
 
 
 @pytest.fixture(params=["file", "memory", "http"])
