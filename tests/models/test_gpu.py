@@ -18,7 +18,8 @@ from workers.batching.answers import ModelFailed
 from workers.batching.calibration import LENGTHS, find_budgets
 from workers.batching.policy import BatchLimit
 from workers.batching.scheduler import Batcher
-from workers.models.attention import EndToEnd, attend
+from workers.models.attention import EndToEnd, attend, use_kernels_for_any_shape
+from workers.models.device_memory import most_that_fit, smallest_gpu_bytes
 from workers.models.shared import SharedEncoderModel, load_model
 from workers.settings import DEFAULT_LABELS, BatchSettings, ModelSettings
 from workers.stages.results import ClassificationResult, EntitiesResult
@@ -151,3 +152,20 @@ def test_auto_takes_the_short_format(on_gpu: SharedEncoderModel) -> None:
     assert (model.info.precision, model.info.device) == ("bf16", "cuda")
     for short, full in zip(answers(model, SENTENCES[:3]), answers(on_gpu, SENTENCES[:3]), strict=True):
         assert spans_of(dict(short)) == spans_of(dict(full))
+
+
+def test_attention_with_a_mask_takes_no_kernel_that_is_compiled_for_its_shape() -> None:
+    use_kernels_for_any_shape()
+    query, key, value = (torch.randn(3, 12, 77, 32, device="cuda", dtype=torch.bfloat16) for _ in range(3))
+    mask = torch.ones(3, 1, 1, 77, device="cuda", dtype=torch.bool)
+    with torch.profiler.profile() as seen:
+        F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    called = [event.key for event in seen.key_averages()]
+    assert any("scaled_dot_product" in name for name in called)
+    assert not any("cudnn" in name for name in called)
+
+
+def test_the_memory_of_the_smallest_gpu_is_found_and_divided() -> None:
+    smallest = min(torch.cuda.mem_get_info(number)[1] for number in range(torch.cuda.device_count()))
+    assert smallest_gpu_bytes() == pytest.approx(smallest, rel=0.05)
+    assert most_that_fit(1, smallest_gpu_bytes()) == 1
